@@ -1,4 +1,12 @@
+import { createHash } from 'node:crypto';
 import type { Operator } from './operators.js';
+import type { Dialect } from './segments.js';
+
+/**
+ * The version of what operators mean. Atoms of another version are built again: raise it with any change to an operator,
+ * to how a property is resolved, or to the library that matches regular expressions.
+ */
+export const SEMANTICS_VERSION = 1;
 
 /**
  * What an atom tests: one operator over one property of an identity. No field is ever null, so that equal atoms have
@@ -6,10 +14,18 @@ import type { Operator } from './operators.js';
  * '' unless the operator is PERCENTAGE_SPLIT, which hashes it.
  */
 export interface AtomDefinition {
-  readonly dialect: 'flagsmith';
+  readonly dialect: Dialect;
+  /** How to read `property`: as the very name of a trait, or as a path (see `properties.ts`). */
+  readonly kind: 'trait' | 'path';
   readonly property: string;
   readonly operator: Operator;
   readonly operand: string;
   readonly list: string;
   readonly segmentKey: string;
+}
+
+/** The canonical key of an atom: SHA-256 in hex of its fields in fixed order. Equal atoms of any segments have equal keys. */
+export function atomKey(atom: AtomDefinition): string {
+  const fields = [atom.dialect, atom.kind, atom.property, atom.operator, atom.operand, atom.list, atom.segmentKey];
+  return createHash('sha256').update(JSON.stringify(fields)).digest('hex');
 }

@@ -1,0 +1,47 @@
+import type { CommandContext } from '../context.js';
+import { baseCommand } from '../base-commands.js';
+import { serverEnvironment } from '../connect.js';
+import { announceRunningServer, forgetRunningServer } from '../running-server.js';
+import { loadOptions, optionFlags } from '../../server/options.js';
+import type { Options } from '../../server/options.js';
+
+const EXAMPLES = [
+  'rollcall serve',
+  'rollcall serve --grpc-port 0 --http-port 0 --data-directory /var/lib/rollcall',
+  'DATABASE_URL=postgres://rollcall@localhost/rollcall rollcall serve',
+];
+
+const DESCRIPTION = `serve until a signal to stop
+
+The first SIGINT or SIGTERM lets open calls end, the second stops at once. Without DATABASE_URL it runs its own PostgreSQL \
+in the data folder, and other commands on that folder talk to this server.`;
+
+export function serveCommand(context: CommandContext) {
+  const command = baseCommand('serve', EXAMPLES).description(DESCRIPTION).summary('serve until a signal to stop');
+  for (const { flags, description } of optionFlags()) command.option(flags, description);
+  return command.action(async ({ json, ...flags }) => {
+    const options = loadOptions({ env: serverEnvironment(context), flags });
+    await serve(context, options, json === true);
+  });
+}
+
+async function serve(context: CommandContext, options: Options, isJson: boolean): Promise<void> {
+  const [{ startRollcall }, { createLogger }] = await Promise.all([import('../../server/start.js'), import('../../server/logger.js')]);
+  const server = await startRollcall(options, createLogger(options));
+  const isEmbedded = options.databaseUrl === undefined;
+  try {
+    const { grpcAddress, httpAddress } = server;
+    if (isEmbedded) await announceRunningServer(options.dataDirectory, { pid: process.pid, grpcAddress });
+    if (isJson) await context.output.json({ grpcAddress, httpAddress });
+    else await context.output.write(`gRPC on ${grpcAddress}\nConnect, gRPC-Web and JSON on http://${httpAddress}\n`);
+    await untilAborted(context.signal);
+  } finally {
+    if (isEmbedded) await forgetRunningServer(options.dataDirectory);
+    await server.stop();
+  }
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

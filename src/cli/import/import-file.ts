@@ -1,0 +1,88 @@
+import type { RollcallClient } from '../client.js';
+import type { CommandContext } from '../context.js';
+import { withClient } from '../connect.js';
+import type { ConnectOptions } from '../connect.js';
+import { ensureEnvironment } from '../ensure-environment.js';
+import { showsProgress, startProgress } from '../progress.js';
+import type { Applied, ImportMode } from './apply-rows.js';
+import { applyRows } from './apply-rows.js';
+import type { BadRowPolicy } from './bad-rows.js';
+import { createBadRows } from './bad-rows.js';
+import type { ColumnType } from './column-types.js';
+import type { InputFile, InputFormat } from './input-file.js';
+import { formatOf, openInput } from './input-file.js';
+import type { InputPlan } from './input-plan.js';
+import { planInput, readRows } from './input-plan.js';
+import { reportImport, reportPlan } from './report-import.js';
+
+export interface ImportOptions extends ConnectOptions {
+  readonly environment: string;
+  readonly format?: InputFormat;
+  readonly identifierColumn?: string;
+  readonly idColumn?: string;
+  readonly types?: ReadonlyMap<string, ColumnType>;
+  readonly mode: ImportMode;
+  readonly onBadRow: BadRowPolicy;
+  readonly dryRun?: true;
+  readonly json?: true;
+  readonly progress?: boolean;
+}
+
+/** What an import did. */
+export interface Imported extends Applied {
+  readonly environment: string;
+  readonly createdEnvironment: boolean;
+  readonly elapsedMs: number;
+}
+
+/** Checks a whole file, then applies it. Nothing is applied where a row is bad and the policy is `stop`. */
+export async function importFile(context: CommandContext, path: string, options: ImportOptions): Promise<void> {
+  const format = formatOf(path, options.format);
+  const file = await openInput(path);
+  try {
+    const plan = await checkFile(context, file, format, options);
+    if (options.json !== true) await reportPlan(context, plan);
+    const imported =
+      options.dryRun === true
+        ? undefined
+        : await withClient(context, options, (client) => applyFile(context, client, file, plan, options));
+    await reportImport(context, plan, imported, options);
+  } finally {
+    await file.dispose();
+  }
+}
+
+async function checkFile(context: CommandContext, file: InputFile, format: InputFormat, options: ImportOptions): Promise<InputPlan> {
+  const progress = startProgress(showsProgress(options), { label: 'Checking', total: file.sizeBytes, unit: 'bytes' });
+  try {
+    return await planInput(file, format, options, createBadRows(options.onBadRow), (bytes) => {
+      context.signal.throwIfAborted();
+      progress.update(bytes);
+    });
+  } finally {
+    progress.stop();
+  }
+}
+
+async function applyFile(
+  context: CommandContext,
+  client: RollcallClient,
+  file: InputFile,
+  plan: InputPlan,
+  options: ImportOptions,
+): Promise<Imported> {
+  const { environment, mode } = options;
+  const createdEnvironment = await ensureEnvironment(client, environment, options.idColumn === undefined ? 'allotted' : 'given');
+  const progress = startProgress(showsProgress(options), { label: 'Loading', total: file.sizeBytes, unit: 'bytes' });
+  const startedAt = performance.now();
+  try {
+    const rows = readRows(file, plan, options, createBadRows(options.onBadRow), (bytes) => {
+      context.signal.throwIfAborted();
+      progress.update(bytes);
+    });
+    const applied = await applyRows(client, { environment, mode }, rows);
+    return { ...applied, environment, createdEnvironment, elapsedMs: performance.now() - startedAt };
+  } finally {
+    progress.stop();
+  }
+}

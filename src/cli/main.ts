@@ -1,0 +1,41 @@
+#!/usr/bin/env node
+import { CommandError } from './command-error.js';
+import type { CommandContext } from './context.js';
+import type { ExitCode } from './exit-codes.js';
+import { EXIT } from './exit-codes.js';
+import { Output } from './output.js';
+import { createProgram } from './program.js';
+import { reportError } from './report-error.js';
+
+/** The first signal lets the command end in order; the second ends the process at once. */
+function abortOnSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(EXIT.interrupted);
+      controller.abort(new CommandError('INTERRUPTED', 'interrupted'));
+    });
+  }
+  return controller.signal;
+}
+
+async function run(context: CommandContext, args: readonly string[]): Promise<ExitCode> {
+  try {
+    await createProgram(context).parseAsync(args, { from: 'user' });
+    await context.output.flush();
+    return EXIT.ok;
+  } catch (error) {
+    const interruption: unknown = context.signal.aborted ? context.signal.reason : error;
+    return reportError(context, interruption, args.includes('--json'));
+  }
+}
+
+const context: CommandContext = {
+  output: new Output(process.stdout),
+  remarks: new Output(process.stderr),
+  env: process.env,
+  signal: abortOnSignals(),
+};
+const exitCode = await run(context, process.argv.slice(2));
+await context.remarks.flush().catch(() => undefined);
+process.exit(exitCode);

@@ -1,0 +1,25 @@
+/**
+ * One change of one identity. Traits are their JSON texts (see `trait-text.ts`): `upsert` carries all of them, `set_traits` some, where null
+ * removes that trait; `delete` carries none. `identityId` is the ordinal, in environments whose source gives it.
+ */
+export interface Change {
+  readonly kind: 'upsert' | 'set_traits' | 'delete';
+  readonly identifier: string;
+  readonly identityId?: number;
+  readonly traits: ReadonlyMap<string, string | null>;
+}
+
+/** Characters (Unicode code points) of an identifier, at least 1. */
+export const MAX_IDENTIFIER_LENGTH = 2000;
+/** Bytes of the JSON text of all the traits of one identity. */
+export const MAX_TRAITS_BYTES = 1024 * 1024;
+
+/** The traits after a change, given those before. */
+export function changeTraits(before: ReadonlyMap<string, string>, change: Change): Map<string, string> {
+  const traits = new Map(change.kind === 'set_traits' ? before : []);
+  for (const [key, text] of change.traits) {
+    if (text === null || text === 'null') traits.delete(key);
+    else traits.set(key, text);
+  }
+  return traits;
+}

@@ -1,0 +1,192 @@
+import type { AtomDefinition } from './atoms.js';
+import { RollcallError } from './errors.js';
+import { readIn } from './in-list.js';
+import { compileMatcher } from './matchers.js';
+import { OPERATORS, type Operator } from './operators.js';
+import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate } from './predicates.js';
+import { constantOf, type EnvironmentView, parseProperty } from './properties.js';
+import { type Condition, conditionsOf, MAX_CONDITIONS, MAX_OPERAND_BYTES, MAX_RULE_DEPTH, type Rule, type SegmentDefinition } from './segments.js';
+
+/** A segment, rule or condition with the predicate it became: what Explain walks. Operands of a segment are its parent, then its rules. */
+export type CompiledNode =
+  | { readonly kind: 'segment'; readonly key: string; readonly enabled: boolean; readonly predicate: Predicate; readonly operands: readonly CompiledNode[] }
+  | { readonly kind: 'rule'; readonly type: Rule['type']; readonly predicate: Predicate; readonly operands: readonly CompiledNode[] }
+  | { readonly kind: 'condition'; readonly condition: Condition; readonly predicate: Predicate; readonly operands: readonly CompiledNode[] };
+
+/** What compiling needs of its surroundings: the environment, whose own properties are constants, and the other segments of the project. */
+export interface CompileContext {
+  readonly environment: EnvironmentView;
+  /** The definition under a segment's key; undefined where there is none. */
+  definitionOf(key: string): SegmentDefinition | undefined;
+}
+
+/**
+ * Compiles the segment `key` with `definition`. References are inlined, so the predicate has only atoms. Throws
+ * UNKNOWN_OPERATOR, UNKNOWN_REFERENCE, SEGMENT_CYCLE (with the chain), INVALID_SEGMENT, INVALID_OPERAND or UNSUPPORTED_PATTERN.
+ */
+export function compileSegment(key: string, definition: SegmentDefinition, context: CompileContext): CompiledNode {
+  return new Compiler(context).segment(key, definition, []);
+}
+
+/** The atoms of a compiled segment with all its rules and conditions, by key: at times more than its predicate has, which is simplified. */
+export function atomsOfTree(node: CompiledNode): Map<string, AtomDefinition> {
+  const atoms = new Map(atomsOf(node.predicate));
+  for (const operand of node.operands) for (const [key, definition] of atomsOfTree(operand)) atoms.set(key, definition);
+  return atoms;
+}
+
+class Compiler {
+  readonly #context: CompileContext;
+  readonly #done = new Map<string, CompiledNode>();
+
+  constructor(context: CompileContext) {
+    this.#context = context;
+  }
+
+  segment(key: string, definition: SegmentDefinition, chain: readonly string[]): CompiledNode {
+    checkSize(key, definition.rules);
+    const inner = [...chain, key];
+    const rules = definition.rules.map((rule) => this.#rule(key, rule, inner));
+    const parent = definition.parent === '' ? [] : [this.#reference(definition.parent, inner)];
+    const operands = [...parent, ...rules];
+    const isAnyone = definition.enabled && definition.rules.length > 0;
+    const predicate = isAnyone ? and(operands.map((operand) => operand.predicate)) : NOBODY;
+    return { kind: 'segment', key, enabled: definition.enabled, predicate, operands };
+  }
+
+  #reference(key: string, chain: readonly string[]): CompiledNode {
+    if (chain.includes(key)) {
+      const cycle = [...chain.slice(chain.indexOf(key)), key].join(' → ');
+      throw new RollcallError('SEGMENT_CYCLE', `segments refer to each other in a circle: ${cycle}`, { metadata: { chain: cycle } });
+    }
+    const known = this.#done.get(key);
+    if (known !== undefined) return known;
+    const definition = this.#context.definitionOf(key);
+    if (definition === undefined) {
+      throw new RollcallError('UNKNOWN_REFERENCE', `the segment '${key}' that is referred to does not exist`, { metadata: { segment: key } });
+    }
+    const node = this.segment(key, definition, chain);
+    this.#done.set(key, node);
+    return node;
+  }
+
+  #rule(segmentKey: string, rule: Rule, chain: readonly string[]): CompiledNode {
+    const conditions = rule.conditions.map((condition) => this.#condition(segmentKey, condition, chain));
+    const rules = rule.rules.map((inner) => this.#rule(segmentKey, inner, chain));
+    const groups = [conditions, rules].map((group) => combineGroup(rule.type, group.map((node) => node.predicate)));
+    return { kind: 'rule', type: rule.type, predicate: and(groups), operands: [...conditions, ...rules] };
+  }
+
+  #condition(segmentKey: string, condition: Condition, chain: readonly string[]): CompiledNode {
+    switch (condition.operator) {
+      case 'in_segment': {
+        const referred = this.#reference(condition.value, chain);
+        return { kind: 'condition', condition, predicate: referred.predicate, operands: [referred] };
+      }
+      case 'not_in_segment': {
+        const referred = this.#reference(condition.value, chain);
+        return { kind: 'condition', condition, predicate: not(referred.predicate), operands: [referred] };
+      }
+      case 'IS_NOT_SET': {
+        const isSet = this.#test(segmentKey, { property: condition.property, operator: 'IS_SET', value: '' });
+        return { kind: 'condition', condition, predicate: not(isSet), operands: [] };
+      }
+      default:
+        return { kind: 'condition', condition, predicate: this.#test(segmentKey, condition), operands: [] };
+    }
+  }
+
+  /**
+   * The predicate of one operator over one property. Where the property is constant but for a trait that has its very text as a
+   * name (which wins), the constant is folded and only that trait is left to atoms.
+   */
+  #test(segmentKey: string, condition: Condition): Predicate {
+    const operator = operatorOf(condition);
+    const definition = atomOf(segmentKey, condition, operator);
+    const property = parseProperty(definition.property, this.#context.environment, operator);
+    if (property.kind === 'trait') return atom({ ...definition, kind: 'trait', property: property.key });
+    const constant = constantOf(property);
+    if (constant === undefined) return atom(definition);
+    if (definition.list !== '') {
+      throw new RollcallError('INVALID_OPERAND', 'a property of the environment cannot be compared with a stored list', { metadata: { property: condition.property } });
+    }
+    const literal: AtomDefinition = { ...definition, kind: 'trait' };
+    const isLiteralSet = atom({ ...literal, operator: 'IS_SET', operand: '', segmentKey: '' });
+    const isTrue = constant.value !== undefined && compileMatcher(operator, definition.operand, { segmentKey })(constant.value);
+    return isTrue ? or([atom(literal), not(isLiteralSet)]) : atom(literal);
+  }
+}
+
+function combineGroup(type: Rule['type'], predicates: readonly Predicate[]): Predicate {
+  if (predicates.length === 0) return EVERYONE;
+  switch (type) {
+    case 'ALL':
+      return and(predicates);
+    case 'ANY':
+      return or(predicates);
+    case 'NONE':
+      return not(or(predicates));
+  }
+}
+
+function operatorOf(condition: Condition): Operator {
+  const operator = OPERATORS.find((known) => known === condition.operator);
+  if (operator === undefined) {
+    throw new RollcallError('UNKNOWN_OPERATOR', `the operator '${condition.operator.slice(0, 100)}' is not known`, {
+      metadata: { operator: condition.operator.slice(0, 100), property: condition.property },
+    });
+  }
+  return operator;
+}
+
+/** The canonical atom of a condition: nothing in it that does not bear on its truth, so that equal tests share one bitmap. */
+function atomOf(segmentKey: string, condition: Condition, operator: Operator): AtomDefinition {
+  const list = condition.list?.sha256 ?? '';
+  if (list !== '' && operator !== 'IN') {
+    throw new RollcallError('INVALID_OPERAND', 'only IN takes a stored list as its operand', { metadata: { operator, property: condition.property } });
+  }
+  return {
+    dialect: 'flagsmith',
+    kind: 'path',
+    property: condition.property,
+    operator,
+    operand: list === '' ? canonicalOperand(operator, condition.value) : '',
+    list,
+    segmentKey: operator === 'PERCENTAGE_SPLIT' ? segmentKey : '',
+  };
+}
+
+function canonicalOperand(operator: Operator, value: string): string {
+  if (operator === 'IS_SET') return '';
+  if (operator === 'IN') return JSON.stringify([...readIn(value)].sort());
+  return value;
+}
+
+function checkSize(key: string, rules: readonly Rule[]): void {
+  const refuse = (message: string): never => {
+    throw new RollcallError('INVALID_SEGMENT', message, { metadata: { segment: key } });
+  };
+  let conditions = 0;
+  const visit = (rule: Rule, depth: number): void => {
+    if (depth > MAX_RULE_DEPTH) refuse(`rules are nested more than ${MAX_RULE_DEPTH} levels deep`);
+    conditions += rule.conditions.length;
+    if (conditions > MAX_CONDITIONS) refuse(`there are more than ${MAX_CONDITIONS} conditions`);
+    for (const condition of rule.conditions) {
+      if (Buffer.byteLength(condition.value) > MAX_OPERAND_BYTES) refuse(`an operand is longer than ${MAX_OPERAND_BYTES} bytes; store it as a list`);
+    }
+    for (const inner of rule.rules) visit(inner, depth + 1);
+  };
+  for (const rule of rules) visit(rule, 1);
+}
+
+/** Compiles as `compileSegment` and also reads every operand of the segment's own conditions: what must be refused when a segment is written. */
+export function checkSegment(key: string, definition: SegmentDefinition, context: CompileContext): CompiledNode {
+  const compiled = compileSegment(key, definition, context);
+  for (const condition of conditionsOf(definition.rules)) {
+    if (UNTESTED.has(condition.operator) || condition.list !== undefined) continue;
+    compileMatcher(operatorOf(condition), condition.value, { segmentKey: key });
+  }
+  return compiled;
+}
+
+const UNTESTED: ReadonlySet<string> = new Set(['in_segment', 'not_in_segment', 'IS_NOT_SET']);

@@ -1,0 +1,214 @@
+import { RollcallError } from '../core/errors.js';
+import { encodeFlips, type RevisionFlips } from '../core/flips.js';
+import { joinTraits } from '../core/trait-text.js';
+import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { allotOrdinals, type Environment, findEnvironment, readHead, replacePayload, takeRevision } from '../storage/environments.js';
+import { deleteIdentities, insertIdentities, lockIdentities, reviveIdentities, type StoredIdentity, updateTraits } from '../storage/identities.js';
+import { WriterCatalog } from './writer-catalog.js';
+import { type IdentityState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
+
+/** A change of an environment, numbered by the caller. */
+export interface EnvironmentChange extends NumberedChange {
+  readonly environmentKey: string;
+}
+
+/** A revision that was committed, with what it changed. */
+export interface CommittedRevision {
+  readonly environmentId: number;
+  readonly revision: number;
+  readonly committedAt: Date;
+  readonly flips: RevisionFlips;
+}
+
+/** What a batch did: the revision by which each environment shows it, and how many identities it changed or left as they were. */
+export interface AppliedBatch {
+  readonly revisions: ReadonlyMap<string, number>;
+  readonly changed: number;
+  readonly unchanged: number;
+}
+
+/** One environment's part of a batch, its rows locked and written, waiting for its revision. */
+interface Prepared {
+  readonly environment: Environment;
+  readonly catalog: WriterCatalog;
+  readonly changed: readonly Transition[];
+  readonly unchanged: number;
+}
+
+/** Times that a batch is tried where other writers create or delete the same identities at the same time. */
+const MAX_ATTEMPTS = 20;
+/** The revision of tombstones until their transaction knows its own; later than any. */
+const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Applies batches of changes, each in one transaction: identity rows and log row commit together or not at all (I2). Locks are taken
+ * in the order of correctness: identity rows by environment and id, then heads by environment.
+ */
+export class Applier {
+  readonly #database: Database;
+  readonly #onCommitted: (revision: CommittedRevision) => void;
+  readonly #catalogs = new Map<number, WriterCatalog>();
+
+  constructor(database: Database, onCommitted: (revision: CommittedRevision) => void) {
+    this.#database = database;
+    this.#onCommitted = onCommitted;
+  }
+
+  /** Applies a batch whole or not at all. Errors that name a change carry its `index`. */
+  async apply(changes: readonly EnvironmentChange[]): Promise<AppliedBatch> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#applyOnce(changes);
+      } catch (error) {
+        if (!(error instanceof IdentityRace) || attempt === MAX_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  async #applyOnce(changes: readonly EnvironmentChange[]): Promise<AppliedBatch> {
+    const committed: CommittedRevision[] = [];
+    const revisions = new Map<string, number>();
+    const prepared = await inTransaction(this.#database, { isolation: 'read committed' }, async (tx) => {
+      committed.length = 0;
+      const parts: Prepared[] = [];
+      for (const [environment, own] of await groupByEnvironment(tx, changes)) parts.push(await this.#prepare(tx, environment, own));
+      for (const part of parts) {
+        const revision = await this.#takeRevision(tx, part);
+        if (revision !== undefined) committed.push(revision);
+        revisions.set(part.environment.key, revision?.revision ?? (await readHead(tx, part.environment.id))?.revision ?? 0);
+      }
+      return parts;
+    });
+    committed.forEach(this.#onCommitted);
+    const changed = prepared.reduce((sum, part) => sum + part.changed.length, 0);
+    return { revisions, changed, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
+  }
+
+  async #prepare(tx: Sql, environment: Environment, changes: readonly NumberedChange[]): Promise<Prepared> {
+    checkIds(environment, changes);
+    const identifiers = new Set(changes.map(({ change }) => change.identifier));
+    const ids = new Set(changes.flatMap(({ change }) => change.identityId ?? []));
+    const rows = await lockIdentities(tx, environment.id, [...identifiers], [...ids]);
+    const live = rows.filter(({ isLive }) => isLive);
+    const allot = await this.#allot(environment, missing(live, changes));
+    const working = new WorkingSet(environment.ordinalMode, live, allot);
+    for (const change of changes) working.put(change);
+    const transitions = working.transitions();
+    const changed = transitions.filter(({ before, after }) => !isSameState(before, after));
+    await writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)));
+    return { environment, catalog: this.#catalog(environment), changed, unchanged: transitions.length - changed.length };
+  }
+
+  async #allot(environment: Environment, identifiers: readonly string[]): Promise<(identifier: string) => number> {
+    const ordinals = new Map<string, number>();
+    if (environment.ordinalMode === 'allotted' && identifiers.length > 0) {
+      const first = await allotOrdinals(this.#database.sql, environment.id, identifiers.length);
+      identifiers.forEach((identifier, offset) => ordinals.set(identifier, first + offset));
+    }
+    return (identifier) => ordinals.get(identifier) ?? fail(`no ordinal was allotted`);
+  }
+
+  /** Takes the revision of what was prepared, if it changed anything. Under the head's lock a catalog that moved is loaded and the differences are found again. */
+  async #takeRevision(tx: Sql, { environment, catalog, changed }: Prepared): Promise<CommittedRevision | undefined> {
+    if (changed.length === 0) return undefined;
+    if (catalog.revision < 0) await catalog.load(tx);
+    const expected = catalog.revision;
+    let flips = catalog.flips(changed).finish(false);
+    const head = await takeRevision(tx, environment.id, encodeFlips(flips), false);
+    if (head.catalogRevision !== expected) {
+      await catalog.load(tx);
+      flips = catalog.flips(changed).finish(false);
+      await replacePayload(tx, head, encodeFlips(flips));
+    }
+    await deleteIdentities(tx, environment.id, deletedIds(changed), head.revision);
+    return { environmentId: environment.id, revision: head.revision, committedAt: head.committedAt, flips };
+  }
+
+  #catalog(environment: Environment): WriterCatalog {
+    let catalog = this.#catalogs.get(environment.id);
+    if (catalog === undefined) this.#catalogs.set(environment.id, (catalog = new WriterCatalog(environment)));
+    return catalog;
+  }
+}
+
+/** Another writer created one of the batch's identities between the read and the insert: read again. */
+class IdentityRace extends RollcallError {
+  constructor() {
+    super('CONFLICT', 'other writers keep changing the same identities');
+  }
+}
+
+function fail(message: string): never {
+  throw new RollcallError('INTERNAL', message);
+}
+
+async function groupByEnvironment(tx: Sql, changes: readonly EnvironmentChange[]): Promise<[Environment, EnvironmentChange[]][]> {
+  const byKey = new Map<string, EnvironmentChange[]>();
+  for (const change of changes) {
+    const own = byKey.get(change.environmentKey);
+    if (own === undefined) byKey.set(change.environmentKey, [change]);
+    else own.push(change);
+  }
+  const groups: [Environment, EnvironmentChange[]][] = [];
+  for (const [key, own] of byKey) {
+    const environment = await findEnvironment(tx, key);
+    if (environment === undefined) {
+      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${key}' does not exist`, {
+        metadata: { environment: key, index: String(own[0]?.index ?? 0) },
+      });
+    }
+    groups.push([environment, own]);
+  }
+  return groups.sort(([a], [b]) => a.id - b.id);
+}
+
+function checkIds(environment: Environment, changes: readonly NumberedChange[]): void {
+  if (environment.ordinalMode === 'given') return;
+  const wrong = changes.find(({ change }) => change.identityId !== undefined);
+  if (wrong === undefined) return;
+  throw new RollcallError('IDENTITY_ID_NOT_ALLOWED', 'this environment allots ordinals itself: a change must not bring an id', {
+    metadata: { index: String(wrong.index), environment: environment.key },
+  });
+}
+
+/** Identifiers that the batch may create: not live, and not only deleted. */
+function missing(live: readonly StoredIdentity[], changes: readonly NumberedChange[]): string[] {
+  const identifiers = new Set(changes.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.identifier));
+  for (const { identifier } of live) identifiers.delete(identifier);
+  return [...identifiers];
+}
+
+function isSameState(before: IdentityState | undefined, after: IdentityState | undefined): boolean {
+  if (before === after) return true;
+  if (before === undefined || after === undefined) return false;
+  if (before.identifier !== after.identifier || before.traits.size !== after.traits.size) return false;
+  for (const [key, text] of after.traits) if (before.traits.get(key) !== text) return false;
+  return true;
+}
+
+function deletedIds(changed: readonly Transition[]): number[] {
+  return changed.flatMap(({ id, before, after }) => (before !== undefined && after === undefined ? [id] : []));
+}
+
+/** Writes the rows of a batch. Rows that go or change their identifier free it first, so that another row may take it. */
+async function writeRows(tx: Sql, environmentId: number, changed: readonly Transition[], existing: ReadonlySet<number>): Promise<void> {
+  const updated: StoredIdentity[] = [];
+  const revived: StoredIdentity[] = [];
+  const inserted: StoredIdentity[] = [];
+  const freed: number[] = deletedIds(changed);
+  for (const { id, before, after } of changed) {
+    if (after === undefined) continue;
+    const row = { id, identifier: after.identifier, traits: joinTraits(after.traits) };
+    if (before?.identifier === after.identifier) updated.push(row);
+    else if (existing.has(id)) revived.push(row);
+    else inserted.push(row);
+    if (before !== undefined && before.identifier !== after.identifier) freed.push(id);
+  }
+  await deleteIdentities(tx, environmentId, freed, UNKNOWN_REVISION);
+  if (inserted.length > 0) {
+    const done = await insertIdentities(tx, environmentId, inserted);
+    if (done.size < inserted.length) throw new IdentityRace();
+  }
+  await reviveIdentities(tx, environmentId, revived);
+  await updateTraits(tx, environmentId, updated);
+}

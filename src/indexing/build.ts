@@ -1,0 +1,111 @@
+import { CHUNK_SIZE, chunkOf } from '../core/bitmap.js';
+import { encodeFlips } from '../core/flips.js';
+import { leaseAtom, markReady, noteScanned, type StoredAtom } from '../storage/atoms.js';
+import { countChunks, writeChunks } from '../storage/chunks.js';
+import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { type Environment, readHead, takeRevision } from '../storage/environments.js';
+import { nextLiveOrdinal } from '../storage/scans.js';
+import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
+import { foldAtom } from './fold.js';
+import { readReplay } from './replay.js';
+import type { CommittedRevision } from './applier.js';
+
+/** How one builder goes about it. */
+export interface BuildOptions {
+  /** Who holds the lease: unique among processes. */
+  readonly owner: string;
+  readonly leaseMs: number;
+  /** Chunks of 2^16 ordinals in one snapshot, at most 2^14. */
+  readonly rangeChunks: number;
+  readonly replayMaxBytes: number;
+  readonly signal: AbortSignal;
+}
+
+/** A log this short is folded while the head is held. */
+const SHORT_TAIL_REVISIONS = 20;
+
+/**
+ * Builds an atom from the stored identities while changes go on, and turns it ready (I1). Each range of ordinals is a short snapshot of its own,
+ * which also reads the revision and stamps the range's chunks with it; the log since the atom was registered holds the rest. Without effect
+ * where another builder holds the lease. The revision that turned it ready, undefined where this builder did not.
+ */
+export async function buildAtom(database: Database, environment: Environment, atomId: number, options: BuildOptions): Promise<CommittedRevision | undefined> {
+  const atom = await leaseAtom(database.sql, environment.id, atomId, options.owner, options.leaseMs);
+  if (atom === undefined) return undefined;
+  try {
+    await scan(database, environment, atom, options);
+    return await finish(database, environment, atom, options);
+  } catch (error) {
+    if (error instanceof BuildEnded) return undefined;
+    throw error;
+  }
+}
+
+/** The lease was lost, the environment deleted or the builder told to stop: someone else goes on where this one stopped. */
+class BuildEnded extends Error {}
+
+function checkContinues(options: BuildOptions): void {
+  if (options.signal.aborted) throw new BuildEnded();
+}
+
+async function scan(database: Database, environment: Environment, atom: StoredAtom, options: BuildOptions): Promise<void> {
+  const evaluate = await rangeEvaluator(database.sql, environment, atom);
+  let from: number | undefined = atom.scannedBelow;
+  while (from !== undefined) {
+    checkContinues(options);
+    const start: number = from;
+    from = await inTransaction(database, { isolation: 'repeatable read' }, (tx) => scanRange(tx, environment, atom, evaluate, start, options));
+  }
+}
+
+/** Scans one range and writes its chunks, all in one snapshot; where the next range begins, undefined after the last. */
+async function scanRange(
+  tx: Sql,
+  environment: Environment,
+  atom: StoredAtom,
+  evaluate: RangeEvaluator,
+  start: number,
+  options: BuildOptions,
+): Promise<number | undefined> {
+  const head = await readHead(tx, environment.id);
+  const first = await nextLiveOrdinal(tx, environment.id, start);
+  if (head === undefined) throw new BuildEnded();
+  if (first === undefined) return undefined;
+  const from = chunkOf(first) * CHUNK_SIZE;
+  const until = from + options.rangeChunks * CHUNK_SIZE - (from % (options.rangeChunks * CHUNK_SIZE));
+  const set = await evaluate(tx, from, until);
+  const chunks = [...set.chunkNumbers()].flatMap((number) => set.chunk(number) ?? []);
+  set.dispose();
+  await writeChunks(tx, environment.id, atom.id, head.revision, chunks);
+  if (!(await noteScanned(tx, environment.id, atom.id, options.owner, until, options.leaseMs))) throw new BuildEnded();
+  return until;
+}
+
+/** Folds the log since the registration, most of it without the head, then the last of it under the head, and turns the atom ready. */
+async function finish(database: Database, environment: Environment, atom: StoredAtom, options: BuildOptions): Promise<CommittedRevision> {
+  let folded = atom.registeredRevision;
+  for (;;) {
+    checkContinues(options);
+    const reached = folded;
+    const head = await readHead(database.sql, environment.id);
+    if (head === undefined) throw new BuildEnded();
+    if (head.revision - folded <= SHORT_TAIL_REVISIONS) break;
+    folded = await inTransaction(database, { isolation: 'read committed' }, (tx) => foldTail(tx, environment, atom, reached, head.revision, options));
+    await noteScanned(database.sql, environment.id, atom.id, options.owner, Number.MAX_SAFE_INTEGER, options.leaseMs);
+  }
+  return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    const flips = { catalogChanged: true, atoms: new Map() };
+    const head = await takeRevision(tx, environment.id, encodeFlips(flips), true);
+    let reached = folded;
+    while (reached < head.revision) reached = await foldTail(tx, environment, atom, reached, head.revision, options);
+    const chunks = await countChunks(tx, environment.id, atom.id);
+    if (!(await markReady(tx, environment.id, atom.id, options.owner, head.revision, chunks))) throw new BuildEnded();
+    return { environmentId: environment.id, revision: head.revision, committedAt: head.committedAt, flips };
+  });
+}
+
+async function foldTail(tx: Sql, environment: Environment, atom: StoredAtom, after: number, until: number, options: BuildOptions): Promise<number> {
+  const replay = await readReplay(tx, environment.id, { after, until, maxBytes: options.replayMaxBytes }, (atomId) => atomId === atom.id);
+  await foldAtom(tx, environment.id, atom.id, replay.until, replay.flips.get(atom.id) ?? new Map());
+  return replay.until;
+}

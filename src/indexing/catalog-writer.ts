@@ -1,0 +1,79 @@
+import type { AtomDefinition } from '../core/atoms.js';
+import { encodeFlips, type RevisionFlips } from '../core/flips.js';
+import { deleteAtoms, insertAtoms, insertUniverse, readAtoms, resetAtom } from '../storage/atoms.js';
+import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { type Environment, insertEnvironment, takeRevision } from '../storage/environments.js';
+import { lockProject, readSegmentVersions } from '../storage/segments.js';
+import { requiredAtoms } from './required-atoms.js';
+import type { CommittedRevision } from './applier.js';
+
+const CATALOG_CHANGED: RevisionFlips = { catalogChanged: true, atoms: new Map() };
+
+/** Takes a revision that raises the catalog revision: every writer and reader looks at the catalog again. */
+export async function takeCatalogRevision(tx: Sql, environment: Environment): Promise<CommittedRevision> {
+  const head = await takeRevision(tx, environment.id, encodeFlips(CATALOG_CHANGED), true);
+  return { environmentId: environment.id, revision: head.revision, committedAt: head.committedAt, flips: CATALOG_CHANGED };
+}
+
+/** Creates an environment, with the atoms of its project's segments registered. Throws ENVIRONMENT_EXISTS. */
+export async function createEnvironment(database: Database, environment: Omit<Environment, 'id' | 'createdAt'>): Promise<Environment> {
+  return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    await lockProject(tx, environment.project);
+    const created = await insertEnvironment(tx, environment);
+    await insertUniverse(tx, created.id);
+    const { revision } = await takeCatalogRevision(tx, created);
+    await insertAtoms(tx, created.id, revision, requiredAtoms(created, await readSegmentVersions(tx, created.project)));
+    return created;
+  });
+}
+
+/**
+ * Registers those of the atoms that the environment has not, as building, in a transaction of its own. From then on every applier
+ * logs their flips. The revision, undefined where all were there.
+ */
+export async function registerAtoms(
+  database: Database,
+  environment: Environment,
+  atoms: ReadonlyMap<string, AtomDefinition>,
+): Promise<CommittedRevision | undefined> {
+  return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    const missing = await missingAtoms(tx, environment, atoms);
+    if (missing.size === 0) return undefined;
+    const committed = await takeCatalogRevision(tx, environment);
+    await insertAtoms(tx, environment.id, committed.revision, missing);
+    return committed;
+  });
+}
+
+/** Those of the atoms that the environment has not. */
+export async function missingAtoms(
+  tx: Sql,
+  environment: Environment,
+  atoms: ReadonlyMap<string, AtomDefinition>,
+): Promise<Map<string, AtomDefinition>> {
+  const known = new Set((await readAtoms(tx, environment.id)).map(({ key }) => key));
+  return new Map([...atoms].filter(([key]) => !known.has(key)));
+}
+
+/** Turns a ready atom back to building: its chunks are thrown away and made again from the stored identities. Undefined where it is building already. */
+export async function rebuildAtom(database: Database, environment: Environment, atomId: number): Promise<CommittedRevision | undefined> {
+  return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    const committed = await takeCatalogRevision(tx, environment);
+    if (!(await resetAtom(tx, environment.id, atomId, committed.revision))) throw new AlreadyBuilding();
+    return committed;
+  }).catch((error: unknown) => {
+    if (error instanceof AlreadyBuilding) return undefined;
+    throw error;
+  });
+}
+
+class AlreadyBuilding extends Error {}
+
+/** Drops atoms that no segment needs. */
+export async function dropAtoms(database: Database, environment: Environment, atomIds: readonly number[]): Promise<CommittedRevision> {
+  return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    const committed = await takeCatalogRevision(tx, environment);
+    await deleteAtoms(tx, environment.id, atomIds);
+    return committed;
+  });
+}

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto';
+import pLimit from 'p-limit';
+import { idleAtoms, lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
+import { type Database, inTransaction } from '../storage/database.js';
+import { deletedEnvironments, type Environment, listEnvironments, purgeEnvironment } from '../storage/environments.js';
+import { measureLog } from '../storage/log.js';
+import { readSegmentVersions } from '../storage/segments.js';
+import type { CommittedRevision } from './applier.js';
+import { buildAtom } from './build.js';
+import { dropAtoms, rebuildAtom } from './catalog-writer.js';
+import { CorruptAtom, fold, trim } from './fold.js';
+import { requiredAtoms } from './required-atoms.js';
+import { dropSupersededVersions } from './superseded-versions.js';
+
+/** When maintenance does what. */
+export interface MaintenanceOptions {
+  readonly foldMaxRevisions: number;
+  readonly foldMaxBytes: number;
+  /** What is logged is folded after this long, however little it is. */
+  readonly foldIntervalMs: number;
+  readonly logRetentionMs: number;
+  readonly draftExpiryMs: number;
+  readonly buildRangeChunks: number;
+  readonly onCommitted: (revision: CommittedRevision) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+const BUILD_LEASE_MS = 60_000;
+const CONCURRENT_BUILDS = 2;
+const BUILDS_PER_LOOK = 16;
+const LOOK_FOR_BUILDS_MS = 500;
+const LOOK_AT_LOGS_MS = 1_000;
+const HOUSEKEEPING_MS = 10_000;
+const PURGE_ROWS = 10_000;
+const ENVIRONMENTS_PER_READ = 500;
+
+/**
+ * The work that goes on behind the changes, shared by all processes on a database: builds, folds, trimming, dropping what nobody needs. Each
+ * round gets over its errors by itself at the next.
+ */
+export class Maintenance {
+  readonly #database: Database;
+  readonly #options: MaintenanceOptions;
+  readonly #owner = randomUUID();
+  readonly #stopping = new AbortController();
+  readonly #limitBuilds = pLimit(CONCURRENT_BUILDS);
+  readonly #beingBuilt = new Set<string>();
+  readonly #lastFoldMs = new Map<number, number>();
+  readonly #rounds: Promise<void>[] = [];
+  #wakeBuilder: () => void = () => undefined;
+
+  constructor(database: Database, options: MaintenanceOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  run(): void {
+    this.#rounds.push(
+      this.#repeat(LOOK_FOR_BUILDS_MS, () => this.#build(), (wake) => (this.#wakeBuilder = wake)),
+      this.#repeat(LOOK_AT_LOGS_MS, () => this.#forEachEnvironment((environment) => this.#foldWhenDue(environment))),
+      this.#repeat(HOUSEKEEPING_MS, () => this.#keepHouse()),
+    );
+  }
+
+  /** Ends what is under way at its next step; a build goes on elsewhere from there. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wakeBuilder();
+    await Promise.all(this.#rounds);
+  }
+
+  /** There are atoms to build: look now. */
+  nudge(): void {
+    this.#wakeBuilder();
+  }
+
+  /** Builds a damaged atom again; the others of the process need not wait for it. */
+  repair(environment: Environment, atomId: number): void {
+    rebuildAtom(this.#database, environment, atomId)
+      .then((committed) => {
+        if (committed !== undefined) this.#options.onCommitted(committed);
+        this.nudge();
+      })
+      .catch(this.#options.onError);
+  }
+
+  async #repeat(intervalMs: number, work: () => Promise<void>, onWake: (wake: () => void) => void = () => undefined): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      await work().catch(this.#options.onError);
+      if (signal.aborted) return;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, intervalMs);
+        const wake = (): void => {
+          clearTimeout(timer);
+          resolve();
+        };
+        onWake(wake);
+        signal.addEventListener('abort', wake, { once: true });
+      });
+    }
+  }
+
+  async #build(): Promise<void> {
+    const waiting = await unleasedAtoms(this.#database.sql, BUILDS_PER_LOOK);
+    const environments = new Map<number, Environment>();
+    if (waiting.length > 0) await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
+    await Promise.all(
+      waiting.map(({ environmentId, atomId, isOutdated }) => {
+        const environment = environments.get(environmentId);
+        const key = `${environmentId}:${atomId}`;
+        if (environment === undefined || this.#beingBuilt.has(key)) return undefined;
+        this.#beingBuilt.add(key);
+        return this.#limitBuilds(() => this.#buildOne(environment, atomId, isOutdated))
+          .catch(this.#options.onError)
+          .finally(() => this.#beingBuilt.delete(key));
+      }),
+    );
+  }
+
+  async #buildOne(environment: Environment, atomId: number, isOutdated: boolean): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    if (isOutdated) await rebuildAtom(this.#database, environment, atomId);
+    const committed = await buildAtom(this.#database, environment, atomId, {
+      owner: this.#owner,
+      leaseMs: BUILD_LEASE_MS,
+      rangeChunks: this.#options.buildRangeChunks,
+      replayMaxBytes: this.#options.foldMaxBytes,
+      signal: this.#stopping.signal,
+    });
+    if (committed !== undefined) this.#options.onCommitted(committed);
+  }
+
+  async #foldWhenDue(environment: Environment): Promise<void> {
+    const { foldMaxRevisions, foldMaxBytes, foldIntervalMs } = this.#options;
+    const unfolded = await measureLog(this.#database.sql, environment.id, await lowestNeededRevision(this.#database.sql, environment.id));
+    const last = this.#lastFoldMs.get(environment.id) ?? -Infinity;
+    const isDue = unfolded.revisions >= foldMaxRevisions || unfolded.bytes >= foldMaxBytes || performance.now() - last >= foldIntervalMs;
+    if (unfolded.revisions === 0 || !isDue) return;
+    try {
+      while (!(await fold(this.#database, environment.id, foldMaxBytes)) && !this.#stopping.signal.aborted);
+      this.#lastFoldMs.set(environment.id, performance.now());
+    } catch (error) {
+      if (error instanceof CorruptAtom) this.repair(environment, error.atomId);
+      throw error;
+    }
+  }
+
+  async #keepHouse(): Promise<void> {
+    await this.#forEachEnvironment(async (environment) => {
+      await trim(this.#database, environment.id, this.#options.logRetentionMs);
+      await this.#dropDraftAtoms(environment);
+    });
+    await dropSupersededVersions(this.#database);
+    for (const id of await deletedEnvironments(this.#database.sql)) {
+      const purge = (): Promise<boolean> => inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
+      while (!this.#stopping.signal.aborted && !(await purge()));
+    }
+  }
+
+  /** Atoms that no stored segment needs and that nobody asked for lately. */
+  async #dropDraftAtoms(environment: Environment): Promise<void> {
+    const idle = await idleAtoms(this.#database.sql, environment.id, this.#options.draftExpiryMs);
+    if (idle.length === 0) return;
+    const needed = requiredAtoms(environment, await readSegmentVersions(this.#database.sql, environment.project));
+    const droppable = idle.filter(({ key }) => !needed.has(key)).map(({ id }) => id);
+    if (droppable.length > 0) this.#options.onCommitted(await dropAtoms(this.#database, environment, droppable));
+  }
+
+  async #forEachEnvironment(work: (environment: Environment) => Promise<void> | void): Promise<void> {
+    let after = '';
+    for (;;) {
+      const environments = await listEnvironments(this.#database.sql, after, ENVIRONMENTS_PER_READ);
+      for (const environment of environments) {
+        if (this.#stopping.signal.aborted) return;
+        await work(environment);
+      }
+      const last = environments.at(-1);
+      if (last === undefined) return;
+      after = last.key;
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import type { OrdinalSet } from '../core/bitmap.js';
+import { compose } from '../core/compose.js';
+import { RollcallError } from '../core/errors.js';
+import { decodeFlips } from '../core/flips.js';
+import type { SegmentDefinition } from '../core/segments.js';
+import type { Database } from '../storage/database.js';
+import { readLog } from '../storage/log.js';
+import { UNIVERSE_KEY } from './composed-sets.js';
+import type { EnvironmentIndex, Selection } from './environment-index.js';
+import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
+
+/** How new an answer has to be. */
+export type Freshness =
+  | { readonly level: 'minimize_latency' }
+  | { readonly level: 'at_least'; readonly revision: number }
+  | { readonly level: 'exact'; readonly revision: number }
+  | { readonly level: 'latest' };
+
+/** What is asked about: a stored segment, or a draft. `key` is what PERCENTAGE_SPLIT hashes. */
+export type Target =
+  | { readonly kind: 'segment'; readonly key: string }
+  | { readonly kind: 'draft'; readonly key: string; readonly definition: SegmentDefinition };
+
+/** Loads of one query before it gives up: each load may push out what the one before brought. */
+const MAX_LOADS = 4;
+const LOG_ROWS_PER_READ = 500;
+
+/** Waits until memory is as new as asked. Throws REVISION_NOT_REACHED, or what reading the database throws. */
+export async function reachFreshness(index: EnvironmentIndex, freshness: Freshness): Promise<void> {
+  if (!index.isLoaded || freshness.level === 'latest') await index.advance();
+  if (freshness.level !== 'at_least' && freshness.level !== 'exact') return;
+  if (index.revision < freshness.revision) await index.advance();
+  if (index.revision >= freshness.revision) return;
+  throw new RollcallError('REVISION_NOT_REACHED', `revision ${freshness.revision} does not exist yet: the newest is ${index.revision}`, {
+    metadata: { revision: String(index.revision), retryAfterMs: '200' },
+  });
+}
+
+/** The definition that is served for a target, its members in memory when it returns: what follows without an `await` sees one revision (I5). */
+export async function serve(index: EnvironmentIndex, target: Target): Promise<ServedSegment> {
+  const served = serveTarget(index.catalog, target);
+  if (index.isComposed(served)) return served;
+  const [loaded] = await serveAll(index, (catalog) => [serveTarget(catalog, target)]);
+  if (loaded === undefined) throw new RollcallError('INTERNAL', 'nothing was served');
+  return loaded;
+}
+
+/** Any number of segments with all their atoms in memory, at one revision. */
+export async function serveAll<T extends ServedSegment | undefined>(index: EnvironmentIndex, choose: (catalog: ReaderCatalog) => T[]): Promise<T[]> {
+  for (let loads = 0; loads <= MAX_LOADS; loads++) {
+    const served = choose(index.catalog);
+    const missing = new Set(served.flatMap((segment) => (segment === undefined ? [] : index.missing(segment))));
+    if (missing.size === 0) return served;
+    await index.load([...missing]);
+  }
+  throw new RollcallError('INDEX_MEMORY_EXCEEDED', 'the bitmaps of this query do not fit into the chunk cache together');
+}
+
+export function serveTarget(catalog: ReaderCatalog, target: Target): ServedSegment {
+  return target.kind === 'segment' ? catalog.serve(target.key) : catalog.serveDraft(target.key, target.definition);
+}
+
+/** The members of a target at the freshness asked for, not to change any more. Throws CURSOR_EXPIRED for an exact revision that is out of reach. */
+export async function select(database: Database, index: EnvironmentIndex, target: Target, freshness: Freshness): Promise<Selection> {
+  await reachFreshness(index, freshness);
+  const served = await serve(index, target);
+  if (freshness.level !== 'exact' || freshness.revision === index.revision) return selectNow(index, served);
+  const kept = index.keptSelection(served.predicate.key, freshness.revision);
+  if (kept !== undefined) return kept;
+  const earlier = await selectEarlier(database, index, served, freshness.revision);
+  index.keepSelection(earlier);
+  return earlier;
+}
+
+/** A count with what it was counted on. */
+export interface Count {
+  readonly served: ServedSegment;
+  readonly count: number;
+  readonly revision: number;
+  readonly asOf: Date;
+}
+
+/** How many members a target has: as `select`, but nothing is held. */
+export async function countMembers(database: Database, index: EnvironmentIndex, target: Target, freshness: Freshness): Promise<Count> {
+  if (freshness.level === 'exact') {
+    const { served, set, revision, asOf } = await select(database, index, target, freshness);
+    return { served, count: set.size, revision, asOf };
+  }
+  await reachFreshness(index, freshness);
+  const served = await serve(index, target);
+  return { served, count: index.members(served).size, revision: index.revision, asOf: index.asOf };
+}
+
+function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
+  const { revision, committedAt, asOf } = index;
+  const selection = { served, revision, committedAt, asOf, set: index.holdMembers(served) };
+  index.keepSelection(selection);
+  return selection;
+}
+
+/**
+ * The members at an earlier revision: the log since then taken back from copies of the bitmaps. Every logged flip is a real one, so taking them back
+ * in reverse gives what was there.
+ */
+async function selectEarlier(database: Database, index: EnvironmentIndex, served: ServedSegment, revision: number): Promise<Selection> {
+  await serveAll(index, () => [served]);
+  const keys = [UNIVERSE_KEY, ...served.atoms.keys()];
+  const from = index.revision;
+  const asOf = index.asOf;
+  const ids = new Map(keys.map((key) => [index.atomIdOf(key), key]));
+  const newest = Math.max(...keys.map((key) => index.registeredRevisionOf(key)));
+  if (revision < newest) throw expired(revision);
+  const copies = new Map(keys.map((key) => [key, index.cloneAtom(key)]));
+  const committedAt = await takeBack(database, index.environment.id, copies, ids, from, revision);
+  const set = compose(served.predicate, {
+    universe: copyOf(copies, UNIVERSE_KEY),
+    atom: (key) => copyOf(copies, key),
+  });
+  return { served, revision, committedAt, asOf: committedAt < asOf ? committedAt : asOf, set };
+}
+
+/** Takes back revisions from `from` down to the one after `until`; when `until` was committed. */
+async function takeBack(
+  database: Database,
+  environmentId: number,
+  copies: ReadonlyMap<string, OrdinalSet>,
+  keys: ReadonlyMap<number, string>,
+  from: number,
+  until: number,
+): Promise<Date> {
+  const undone: Map<string, Map<number, boolean>> = new Map([...copies.keys()].map((key) => [key, new Map()]));
+  let reached = until - 1;
+  let committedAt: Date | undefined;
+  while (reached < from) {
+    const rows = await readLog(database.sql, environmentId, reached, from, LOG_ROWS_PER_READ);
+    for (const row of rows) {
+      if (row.revision !== reached + 1) throw expired(until);
+      reached = row.revision;
+      if (row.revision === until) committedAt = row.committedAt;
+      else noteFirstFlips(undone, keys, row.payload);
+    }
+    if (rows.length === 0) throw expired(until);
+  }
+  for (const [key, first] of undone) {
+    const set = copyOf(copies, key);
+    for (const [ordinal, wasSet] of first) {
+      if (wasSet) set.add(ordinal);
+      else set.delete(ordinal);
+    }
+  }
+  if (committedAt === undefined) throw expired(until);
+  return committedAt;
+}
+
+/** The first flip of an ordinal after a revision tells what it was at that revision: the opposite. */
+function noteFirstFlips(undone: ReadonlyMap<string, Map<number, boolean>>, keys: ReadonlyMap<number, string>, payload: Uint8Array): void {
+  for (const [atomId, { set, cleared }] of decodeFlips(payload).atoms) {
+    const first = undone.get(keys.get(atomId) ?? '');
+    if (first === undefined) continue;
+    for (const ordinal of set) if (!first.has(ordinal)) first.set(ordinal, false);
+    for (const ordinal of cleared) if (!first.has(ordinal)) first.set(ordinal, true);
+  }
+}
+
+function copyOf(copies: ReadonlyMap<string, OrdinalSet>, key: string): OrdinalSet {
+  const copy = copies.get(key);
+  if (copy === undefined) throw new RollcallError('INTERNAL', 'an atom was not copied');
+  return copy;
+}
+
+function expired(revision: number): RollcallError {
+  return new RollcallError('CURSOR_EXPIRED', `revision ${revision} can no longer be read`, { metadata: { revision: String(revision) } });
+}

@@ -1,0 +1,94 @@
+import { createServer } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
+import { createContextValues } from '@connectrpc/connect';
+import { connectNodeAdapter } from '@connectrpc/connect-node';
+import { httpRequestKey } from './connect-call.js';
+import { addConnectMethod } from './connect-methods.js';
+import type { CallFailure } from './errors.js';
+import type { RunningServer } from './grpc-server.js';
+import { MAX_REQUEST_BYTES } from './handlers.js';
+import type { Implementation } from './handlers.js';
+import { createOpenCalls } from './open-calls.js';
+import type { StreamSlots } from './stream-slots.js';
+import { endsWithin, STATUS_GRACE_MS } from './shutdown.js';
+
+/** What the HTTP server is made of. */
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly implementations: readonly Implementation[];
+  /** Whether calls can be answered now; `/readyz` says so. */
+  readonly isReady: () => boolean | Promise<boolean>;
+  readonly streamSlots: StreamSlots;
+  /** How long a caller may read nothing of a stream before it is ended. */
+  readonly streamProgressTimeoutMs: number;
+  readonly logFailure: (failure: CallFailure) => void;
+}
+
+/** Serves Connect, gRPC-Web and JSON over HTTP/1.1, and `/livez` and `/readyz`. */
+export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
+  const openCalls = createOpenCalls();
+  let isStopping = false;
+  const rpc = connectNodeAdapter({
+    grpc: false, // it needs HTTP/2, and has a port of its own
+    readMaxBytes: MAX_REQUEST_BYTES,
+    contextValues: (request) => createContextValues().set(httpRequestKey, 'stream' in request ? undefined : request),
+    routes(router) {
+      for (const method of options.implementations.flatMap(({ methods }) => methods)) {
+        addConnectMethod(router, method, { ...options, openCalls });
+      }
+    },
+  });
+  const server = createServer(withProbes(rpc, async () => !isStopping && (await options.isReady())));
+  const port = await listen(server, options);
+  return {
+    port,
+    async stop(graceMs) {
+      isStopping = true;
+      const stopped = new Promise<void>((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+      });
+      server.closeIdleConnections();
+      if (await endsWithin(stopped, graceMs)) return;
+      openCalls.endAll();
+      await endsWithin(stopped, STATUS_GRACE_MS);
+      server.closeAllConnections();
+    },
+  };
+}
+
+function withProbes(rpc: RequestListener, isReady: () => Promise<boolean>): RequestListener {
+  return (request, response) => {
+    const path = request.url?.split('?', 1)[0];
+    if (path === '/livez') answerProbe(response, true);
+    else if (path === '/readyz') {
+      isReady().then(
+        (ready) => {
+          answerProbe(response, ready);
+        },
+        () => {
+          answerProbe(response, false);
+        },
+      );
+    } else rpc(request, response);
+  };
+}
+
+function answerProbe(response: ServerResponse, isOk: boolean): void {
+  response.writeHead(isOk ? 200 : 503, { 'content-type': 'text/plain', 'cache-control': 'no-store' });
+  response.end(isOk ? 'ok\n' : 'not ready\n');
+}
+
+function listen(server: Server, { host, port }: HttpServerOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}

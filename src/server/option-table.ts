@@ -1,0 +1,107 @@
+import { z } from 'zod';
+import { oneOf, onOrOff, size, text, wholeNumber } from './option-values.js';
+import type { OptionValue, ValueKind } from './option-values.js';
+
+/** What is said of an option beside the type of its value. */
+export interface OptionDetails {
+  readonly kind: ValueKind;
+  /** As a user would write it; none where leaving it out has a meaning of its own. */
+  readonly default: string | undefined;
+  readonly description: string;
+}
+
+/** The details of each of `OPTIONS`, by its schema. */
+export const DETAILS = z.registry<OptionDetails>();
+
+function option<Output>(value: OptionValue<Output>, standard: string, description: string) {
+  return value.schema.register(DETAILS, { kind: value.kind, default: standard, description });
+}
+
+function optional<Output>(value: OptionValue<Output>, description: string) {
+  return value.schema.optional().register(DETAILS, { kind: value.kind, default: undefined, description });
+}
+
+/**
+ * Every option there is, in the order of the README's table: how its text is read, its default, what it is for. Names
+ * of flags and environment variables follow from the option's name.
+ */
+export const OPTIONS = z.object({
+  databaseUrl: optional(
+    text('URL', /^postgres(ql)?:\/\/\S+$/, 'must be a postgres:// URL'),
+    'The PostgreSQL (14 or newer) that holds everything; without it the service runs its own in the data directory',
+  ),
+  dataDirectory: option(
+    text('path'),
+    '.rollcall',
+    'Where the embedded PostgreSQL keeps its data; unused with a database URL',
+  ),
+  host: option(text('host', /^[^\s/]+$/, 'must be a host name or address'), '127.0.0.1', 'Address to listen on'),
+  grpcPort: option(wholeNumber('port', 0), '50051', 'Port of gRPC; 0 takes any free one'),
+  httpPort: option(
+    wholeNumber('port', 0),
+    '8080',
+    'Port of Connect, gRPC-Web, JSON and the health pages; 0 takes any free one',
+  ),
+  insecure: option(
+    onOrOff(),
+    'false',
+    'Serve without authentication and encryption on a host that other machines reach',
+  ),
+  logLevel: option(
+    oneOf('level', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    'info',
+    'Least severe log lines to write',
+  ),
+  databaseConnections: option(wholeNumber('number', 2, 1_000), '10', 'Most connections to the database'),
+  chunkCacheMaxBytes: option(size(2 ** 20), '512MiB', 'Memory for chunks of atoms'),
+  composedCacheMaxBytes: option(size(0), '256MiB', 'Memory for composed results of segments'),
+  logRetentionSeconds: option(
+    wholeNumber('seconds', 0),
+    '600',
+    'How long folded log rows stay, for readers that lag and cursors that resume',
+  ),
+  foldMaxRevisions: option(wholeNumber('number', 1), '500', 'Fold after this many revisions'),
+  foldMaxBytes: option(size(1), '16MiB', 'Fold after this much log'),
+  foldIntervalMs: option(wholeNumber('milliseconds', 10), '5000', 'Fold what there is after this long'),
+  pollIntervalMs: option(
+    wholeNumber('milliseconds', 1),
+    '200',
+    'How often to look for revisions of other processes, beside their notifications',
+  ),
+  maxStalenessMs: option(
+    wholeNumber('milliseconds', 0),
+    '300000',
+    'How long reads go on from memory while the database is away',
+  ),
+  maxBatchChanges: option(
+    wholeNumber('number', 1, 1_000_000),
+    '10000',
+    'Most changes in one batch, and so in one transaction',
+  ),
+  maxStreamsPerCaller: option(wholeNumber('number', 1), '16', 'Most open streams of one caller'),
+  streamProgressTimeoutMs: option(
+    wholeNumber('milliseconds', 1_000),
+    '300000',
+    'End a stream whose caller reads nothing for this long',
+  ),
+  draftExpirySeconds: option(
+    wholeNumber('seconds', 1),
+    '600',
+    'Drop the atoms of a draft this long after their last use',
+  ),
+  maxBuildsPerOrganisation: option(
+    wholeNumber('number', 1),
+    '4',
+    'Most atoms of one organisation built at once for drafts',
+  ),
+  buildRangeChunks: option(
+    wholeNumber('number', 1, 65_536),
+    '16',
+    'Chunks (65,536 identities each) that a build scans in one snapshot',
+  ),
+  shutdownGraceMs: option(
+    wholeNumber('milliseconds', 0),
+    '10000',
+    'How long open calls may go on after a signal to stop',
+  ),
+});

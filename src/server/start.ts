@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { EnvironmentService } from '../gen/rollcall/v1/environment_service_pb.js';
+import { IndexService } from '../gen/rollcall/v1/index_service_pb.js';
+import { IngestService } from '../gen/rollcall/v1/ingest_service_pb.js';
+import { MembershipService } from '../gen/rollcall/v1/membership_service_pb.js';
+import { SegmentService } from '../gen/rollcall/v1/segment_service_pb.js';
+import { Applier, type CommittedRevision } from '../indexing/applier.js';
+import { Maintenance } from '../indexing/maintenance.js';
+import { ChunkCache } from '../query/chunk-cache.js';
+import { EnvironmentIndexes } from '../query/environment-indexes.js';
+import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
+import { startEmbeddedPostgres } from '../storage/embedded-postgres.js';
+import { migrate } from '../storage/migrate.js';
+import { Drafts } from './drafts.js';
+import { environmentHandlers } from './environment-service.js';
+import { type CallFailure, isWorthLogging } from './errors.js';
+import { startGrpcServer } from './grpc-server.js';
+import { implement, type Implementation } from './handlers.js';
+import { createHealth } from './health.js';
+import { HeldRevisions } from './held-revisions.js';
+import { startHttpServer } from './http-server.js';
+import { indexHandlers } from './index-service.js';
+import { ingestHandlers } from './ingest-service.js';
+import type { Logger } from './logger.js';
+import { membershipHandlers } from './membership-service.js';
+import type { Options } from './options.js';
+import { createRevisionNews } from './revision-news.js';
+import { segmentHandlers } from './segment-service.js';
+import { createStreamSlots } from './stream-slots.js';
+
+/** A Rollcall that serves. Addresses are host:port. */
+export interface Rollcall {
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  /** The database it runs on; its own where none was configured. */
+  readonly databaseUrl: string;
+  /** Drains open calls within the grace, then stops; an embedded database is stopped cleanly. */
+  stop(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 600_000;
+const CLOSE_TIMEOUT_MS = 5_000;
+
+/** Starts everything: the database where it is embedded, migrations, the readers and writers, gRPC and HTTP. */
+export async function startRollcall(options: Options, logger: Logger): Promise<Rollcall> {
+  const closing: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const close of closing.splice(0).reverse()) {
+      await close().catch((error: unknown) => {
+        logger.error({ err: error }, 'a part did not stop cleanly');
+      });
+    }
+  };
+  try {
+    const databaseUrl = await openDatabase(options, logger, closing);
+    const database = connectDatabase({
+      url: databaseUrl,
+      maxConnections: options.databaseConnections,
+      applicationName: 'rollcall',
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      statementTimeoutMs: STATEMENT_TIMEOUT_MS,
+    });
+    closing.push(() => database.close(CLOSE_TIMEOUT_MS));
+    await checkServerVersion(database.sql);
+    const { applied } = await migrate(database);
+    if (applied.length > 0) logger.info({ migrations: applied }, 'migrated the database');
+    return { ...(await serve(database, options, logger, closing)), databaseUrl, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openDatabase(options: Options, logger: Logger, closing: (() => Promise<void>)[]): Promise<string> {
+  if (options.databaseUrl !== undefined) return options.databaseUrl;
+  const embedded = await startEmbeddedPostgres({
+    dataDirectory: options.dataDirectory,
+    log: (line) => {
+      logger.debug({ postgres: line });
+    },
+  });
+  embedded.onExit((description) => {
+    logger.error({ description }, 'the embedded database ended by itself');
+  });
+  closing.push(() => embedded.stop());
+  return embedded.url;
+}
+
+async function serve(database: Database, options: Options, logger: Logger, closing: (() => Promise<void>)[]): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress'>> {
+  const { health, implementations } = await startRooms(database, options, logger, closing);
+  const shared = {
+    host: options.host,
+    streamSlots: createStreamSlots(options.maxStreamsPerCaller),
+    streamProgressTimeoutMs: options.streamProgressTimeoutMs,
+    logFailure: (failure: CallFailure) => {
+      logFailure(logger, failure);
+    },
+  };
+  const isReady = async (): Promise<boolean> => {
+    try {
+      await database.sql`select 1`;
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const grpc = await startGrpcServer({ ...shared, port: options.grpcPort, implementations: [...implementations, health.implementation] });
+  closing.push(() => grpc.stop(options.shutdownGraceMs));
+  const http = await startHttpServer({ ...shared, port: options.httpPort, implementations, isReady });
+  closing.push(() => http.stop(options.shutdownGraceMs));
+  health.setServing(true);
+  closing.push(() => {
+    health.setServing(false);
+    return Promise.resolve();
+  });
+  return { grpcAddress: addressOf(options.host, grpc.port), httpAddress: addressOf(options.host, http.port) };
+}
+
+/** The rooms and what each needs of the others: a committed revision goes from the writers to the readers here. */
+async function startRooms(database: Database, options: Options, logger: Logger, closing: (() => Promise<void>)[]) {
+  const onError = (error: unknown): void => {
+    logger.warn({ err: error }, 'background work failed and will be tried again');
+  };
+  const news = createRevisionNews(database, randomUUID(), onError);
+  const onCommitted = (revision: CommittedRevision): void => {
+    indexes.offer(revision.environmentId, revision);
+    news.tell(revision);
+    if (revision.flips.catalogChanged) maintenance.nudge();
+  };
+  const maintenance = new Maintenance(database, {
+    foldMaxRevisions: options.foldMaxRevisions,
+    foldMaxBytes: options.foldMaxBytes,
+    foldIntervalMs: options.foldIntervalMs,
+    logRetentionMs: options.logRetentionSeconds * 1000,
+    draftExpiryMs: options.draftExpirySeconds * 1000,
+    buildRangeChunks: options.buildRangeChunks,
+    onCommitted,
+    onError,
+  });
+  const indexes = new EnvironmentIndexes(database, {
+    chunkCache: new ChunkCache(options.chunkCacheMaxBytes),
+    composedMaxBytes: options.composedCacheMaxBytes,
+    maxStalenessMs: options.maxStalenessMs,
+    pollIntervalMs: options.pollIntervalMs,
+    onCorrupt: (environment, atomId) => {
+      logger.error({ environment: environment.key, atomId }, 'a stored bitmap is damaged; building it again');
+      maintenance.repair(environment, atomId);
+    },
+    onError,
+  });
+  const held = new HeldRevisions(database, onError);
+  const drafts = new Drafts({ database, maxBuildsPerOrganisation: options.maxBuildsPerOrganisation, onRegistered: onCommitted });
+  await news.listen((environmentId, revision) => {
+    indexes.hint(environmentId, revision);
+  });
+  maintenance.run();
+  indexes.run();
+  held.run();
+  closing.push(async () => {
+    held.stop();
+    indexes.stop();
+    await maintenance.stop();
+  });
+  const implementations: Implementation[] = [
+    implement(EnvironmentService, environmentHandlers(database, indexes)),
+    implement(MembershipService, membershipHandlers({ database, indexes, drafts, held })),
+    implement(SegmentService, segmentHandlers(database, onCommitted)),
+    implement(IngestService, ingestHandlers(new Applier(database, onCommitted), options.maxBatchChanges)),
+    implement(IndexService, indexHandlers(database, indexes, onCommitted)),
+  ];
+  return { implementations, health: createHealth(implementations.map(({ service }) => service.typeName)) };
+}
+
+function logFailure(logger: Logger, { error, method, peer, requestId }: CallFailure): void {
+  if (isWorthLogging(error)) logger.error({ err: error, method, peer, requestId }, 'a call failed');
+}
+
+function addressOf(host: string, port: number): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

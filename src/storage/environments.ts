@@ -1,0 +1,148 @@
+import { RollcallError } from '../core/errors.js';
+import type { Sql } from './database.js';
+
+export type OrdinalMode = 'given' | 'allotted';
+export type IdentityKeyMode = 'composite' | 'id';
+
+/** An environment as it is stored; `id` is Rollcall's own and never leaves it. */
+export interface Environment {
+  readonly id: number;
+  readonly key: string;
+  readonly name: string;
+  readonly project: string;
+  readonly organisation: string;
+  readonly ordinalMode: OrdinalMode;
+  readonly identityKeyMode: IdentityKeyMode;
+  readonly createdAt: Date;
+}
+
+/**
+ * The clock of an environment. `committedAt` is the database's time of the newest revision, `readAt` its time when the head was read:
+ * whatever was committed before then is in it.
+ */
+export interface Head {
+  readonly environmentId: number;
+  readonly revision: number;
+  readonly catalogRevision: number;
+  readonly committedAt: Date;
+  readonly readAt: Date;
+}
+
+const headColumns = (sql: Sql) => sql`
+  environment_id as "environmentId", revision, catalog_revision as "catalogRevision", committed_at as "committedAt", statement_timestamp() as "readAt"`;
+
+const columns = (sql: Sql) => sql`
+  id, key, name, project, organisation, ordinal_mode as "ordinalMode", identity_key_mode as "identityKeyMode",
+  created_at as "createdAt"`;
+
+/** Creates an environment at revision 0. Throws ENVIRONMENT_EXISTS. */
+export async function insertEnvironment(sql: Sql, environment: Omit<Environment, 'id' | 'createdAt'>): Promise<Environment> {
+  const [row] = await sql<Environment[]>`
+    insert into environment (key, name, project, organisation, ordinal_mode, identity_key_mode)
+    values (${environment.key}, ${environment.name}, ${environment.project}, ${environment.organisation},
+            ${environment.ordinalMode}, ${environment.identityKeyMode})
+    on conflict (key) where deleted_at is null do nothing
+    returning ${columns(sql)}`;
+  if (row === undefined) {
+    throw new RollcallError('ENVIRONMENT_EXISTS', `the environment '${environment.key}' exists already`, { metadata: { environment: environment.key } });
+  }
+  await sql`insert into environment_head (environment_id) values (${row.id})`;
+  return row;
+}
+
+/** The live environment with this key; undefined where there is none. */
+export async function findEnvironment(sql: Sql, key: string): Promise<Environment | undefined> {
+  const [row] = await sql<Environment[]>`select ${columns(sql)} from environment where key = ${key} and deleted_at is null`;
+  return row;
+}
+
+/** Live environments by key, after `afterKey`, at most `limit`. */
+export async function listEnvironments(sql: Sql, afterKey: string, limit: number): Promise<Environment[]> {
+  return sql<Environment[]>`
+    select ${columns(sql)} from environment where deleted_at is null and key > ${afterKey} order by key limit ${limit}`;
+}
+
+/** The live environments of a project, by id. */
+export async function environmentsOfProject(sql: Sql, project: string): Promise<Environment[]> {
+  return sql<Environment[]>`select ${columns(sql)} from environment where project = ${project} and deleted_at is null order by id`;
+}
+
+/** Takes an environment out of every answer at once; its rows go later (`purgeEnvironment`). False where there is none. */
+export async function markEnvironmentDeleted(sql: Sql, key: string): Promise<boolean> {
+  const rows = await sql`update environment set deleted_at = now() where key = ${key} and deleted_at is null returning id`;
+  return rows.length > 0;
+}
+
+/** Environments that were deleted and whose rows are not all gone yet. */
+export async function deletedEnvironments(sql: Sql): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`select id from environment where deleted_at is not null order by id`;
+  return rows.map(({ id }) => id);
+}
+
+/** Removes at most `limit` rows of a deleted environment from each table; true when nothing is left of it. Within a transaction. */
+export async function purgeEnvironment(sql: Sql, environmentId: number, limit: number): Promise<boolean> {
+  await sql`select from environment_head where environment_id = ${environmentId} for update`;
+  const counts = [
+    await sql`delete from identity where environment_id = ${environmentId} and id in (select id from identity where environment_id = ${environmentId} limit ${limit})`,
+    await sql`delete from atom_log where environment_id = ${environmentId} and revision in (select revision from atom_log where environment_id = ${environmentId} limit ${limit})`,
+    await sql`delete from atom_chunk where environment_id = ${environmentId} and (atom_id, chunk) in (select atom_id, chunk from atom_chunk where environment_id = ${environmentId} limit ${limit})`,
+    await sql`delete from atom where environment_id = ${environmentId}`,
+  ];
+  if (counts.some(({ count }) => count > 0)) return false;
+  await sql`delete from environment where id = ${environmentId}`;
+  return true;
+}
+
+/** The head of an environment, not locked; undefined where it was deleted. */
+export async function readHead(sql: Sql, environmentId: number): Promise<Head | undefined> {
+  const [head] = await readHeads(sql, [environmentId]);
+  return head;
+}
+
+/** The heads of live environments, not locked, in no order. */
+export async function readHeads(sql: Sql, environmentIds: readonly number[]): Promise<Head[]> {
+  return sql<Head[]>`
+    select ${headColumns(sql)} from environment_head join environment on environment.id = environment_id and deleted_at is null
+    where environment_id = any(${sql.array([...environmentIds], INT8_ARRAY)})`;
+}
+
+/** Postgres's type id of bigint[]. */
+export const INT8_ARRAY = 1016;
+/** Postgres's type id of text[]. */
+export const TEXT_ARRAY = 1009;
+
+/**
+ * Takes the next revision and writes its log row: the only serial point of an environment. It waits for the revision before, so
+ * revisions commit in order. With `changesCatalog` the catalog moves to this revision too.
+ */
+export async function takeRevision(sql: Sql, environmentId: number, payload: Uint8Array, changesCatalog: boolean): Promise<Head> {
+  const [head] = await sql<Head[]>`
+    with head as (
+      update environment_head
+      set revision = revision + 1,
+          catalog_revision = case when ${changesCatalog} then revision + 1 else catalog_revision end,
+          committed_at = greatest(committed_at, clock_timestamp())
+      where environment_id = ${environmentId}
+      returning environment_id, revision, catalog_revision, committed_at
+    ), logged as (
+      insert into atom_log (environment_id, revision, committed_at, payload)
+      select environment_id, revision, committed_at, ${Buffer.from(payload)}::bytea from head
+    )
+    select ${headColumns(sql)} from head`;
+  if (head === undefined) throw new RollcallError('ENVIRONMENT_NOT_FOUND', 'the environment was deleted');
+  return head;
+}
+
+/** Replaces the payload of a revision that this transaction took and has not committed. */
+export async function replacePayload(sql: Sql, head: Head, payload: Uint8Array): Promise<void> {
+  await sql`update atom_log set payload = ${Buffer.from(payload)}::bytea where environment_id = ${head.environmentId} and revision = ${head.revision}`;
+}
+
+/** Allots `count` consecutive ordinals, in a transaction of its own; the first of them. */
+export async function allotOrdinals(sql: Sql, environmentId: number, count: number): Promise<number> {
+  const [row] = await sql<{ first: number }[]>`
+    update environment_head set next_ordinal = next_ordinal + ${count} where environment_id = ${environmentId}
+    returning next_ordinal - ${count} as first`;
+  if (row === undefined) throw new RollcallError('ENVIRONMENT_NOT_FOUND', 'the environment was deleted');
+  return row.first;
+}

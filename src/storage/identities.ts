@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto';
+import type { Sql } from './database.js';
+import { INT8_ARRAY, TEXT_ARRAY } from './environments.js';
+
+/** Ends each identifier of an aggregated page: in no stored identifier. */
+export const SEPARATOR = '\n';
+/** Begins the stored form of an identifier that does not fit an index or holds a reserved character; the whole is in `long_identifier`. */
+const LONG_MARK = '\u0002';
+/** A key of a Postgres index holds at most about 2,700 bytes. */
+const MAX_INDEXED_BYTES = 1800;
+
+/** A live identity. `traits` is the text of a JSON object (see `trait-text.ts`). */
+export interface StoredIdentity {
+  readonly id: number;
+  readonly identifier: string;
+  readonly traits: string;
+}
+
+/** The form of an identifier that is looked up and indexed. */
+export function storedIdentifier(identifier: string): string {
+  const isLong = identifier.length > MAX_INDEXED_BYTES / 3 && Buffer.byteLength(identifier) > MAX_INDEXED_BYTES;
+  if (!isLong && !identifier.includes(SEPARATOR) && !identifier.includes(LONG_MARK)) return identifier;
+  return LONG_MARK + createHash('sha256').update(identifier).digest('hex');
+}
+
+/** Whether an aggregated page holds a stored form that is not the identifier itself. */
+export function isLongForm(page: Uint8Array): boolean {
+  return page.includes(LONG_MARK.charCodeAt(0));
+}
+
+function longForm(identifier: string): string | null {
+  return storedIdentifier(identifier) === identifier ? null : identifier;
+}
+
+const wholeIdentifier = (sql: Sql) => sql`coalesce(long_identifier, identifier)`;
+
+/**
+ * Locks and reads the live identities with these identifiers and, whatever their state, those with these ids, in order of
+ * id. Rows stay locked to the end of the transaction. `isLive` is false for tombstones.
+ */
+export async function lockIdentities(
+  sql: Sql,
+  environmentId: number,
+  identifiers: readonly string[],
+  ids: readonly number[],
+): Promise<(StoredIdentity & { isLive: boolean })[]> {
+  const stored = sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY);
+  const isGiven = ids.length === 0 ? sql`` : sql`or id = any(${sql.array([...ids], INT8_ARRAY)})`;
+  return sql<(StoredIdentity & { isLive: boolean })[]>`
+    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive"
+    from identity
+    where environment_id = ${environmentId} and ((identifier = any(${stored}) and deleted_revision is null) ${isGiven})
+    order by id for no key update`;
+}
+
+/** Inserts identities; the ids of those that were inserted: one whose identifier or id another writer holds is left out. */
+export async function insertIdentities(sql: Sql, environmentId: number, identities: readonly StoredIdentity[]): Promise<Set<number>> {
+  const sorted = [...identities].sort((a, b) => a.id - b.id);
+  const rows = await sql<{ id: number }[]>`
+    insert into identity (environment_id, id, identifier, long_identifier, traits)
+    select ${environmentId}, * from unnest(
+      ${sql.array(sorted.map(({ id }) => id), INT8_ARRAY)}::bigint[],
+      ${sql.array(sorted.map(({ identifier }) => storedIdentifier(identifier)), TEXT_ARRAY)}::text[],
+      ${sql.array(sorted.map(({ identifier }) => longForm(identifier)), TEXT_ARRAY)}::text[],
+      ${sql.array(sorted.map(({ traits }) => traits), TEXT_ARRAY)}::jsonb[])
+    on conflict do nothing returning id`;
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Writes the traits of identities that this transaction has locked. */
+export async function updateTraits(sql: Sql, environmentId: number, identities: readonly StoredIdentity[]): Promise<void> {
+  if (identities.length === 0) return;
+  await sql`
+    update identity set traits = changed.traits
+    from unnest(${sql.array(identities.map(({ id }) => id), INT8_ARRAY)}::bigint[], ${sql.array(identities.map(({ traits }) => traits), TEXT_ARRAY)}::jsonb[])
+      as changed (id, traits)
+    where identity.environment_id = ${environmentId} and identity.id = changed.id`;
+}
+
+/** Gives locked rows, live or tombstones, another identifier and brings them to life. */
+export async function reviveIdentities(sql: Sql, environmentId: number, identities: readonly StoredIdentity[]): Promise<void> {
+  for (const { id, identifier, traits } of identities) {
+    await sql`
+      update identity
+      set identifier = ${storedIdentifier(identifier)}, long_identifier = ${longForm(identifier)}, traits = ${traits}::text::jsonb, deleted_revision = null
+      where environment_id = ${environmentId} and id = ${id}`;
+  }
+}
+
+/** Turns locked rows into tombstones, which keep their identifiers for streams of earlier revisions. */
+export async function deleteIdentities(sql: Sql, environmentId: number, ids: readonly number[], revision: number): Promise<void> {
+  if (ids.length === 0) return;
+  await sql`
+    update identity set deleted_revision = ${revision}, traits = '{}'
+    where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)})`;
+}
+
+/** Removes tombstones of revisions below `revision`. */
+export async function purgeTombstones(sql: Sql, environmentId: number, revision: number): Promise<void> {
+  await sql`delete from identity where environment_id = ${environmentId} and deleted_revision < ${revision}`;
+}
+
+/** The live identity with this identifier; undefined where there is none. */
+export async function findIdentity(sql: Sql, environmentId: number, identifier: string): Promise<StoredIdentity | undefined> {
+  const [row] = await sql<StoredIdentity[]>`
+    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
+    where environment_id = ${environmentId} and identifier = ${storedIdentifier(identifier)} and deleted_revision is null`;
+  return row;
+}
+
+/** The live identity with this ordinal; undefined where there is none. */
+export async function findIdentityById(sql: Sql, environmentId: number, id: number): Promise<StoredIdentity | undefined> {
+  const [row] = await sql<StoredIdentity[]>`
+    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
+    where environment_id = ${environmentId} and id = ${id} and deleted_revision is null`;
+  return row;
+}
+
+/** Live and deleted identities by ordinal, ascending: what a page of members shows. */
+export async function readIdentities(sql: Sql, environmentId: number, ids: readonly number[]): Promise<StoredIdentity[]> {
+  return sql<StoredIdentity[]>`
+    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
+    where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)}) order by id`;
+}
+
+/** Those of the ids whose identifiers contain `text`, whatever the case, ascending. */
+export async function filterByIdentifier(sql: Sql, environmentId: number, ids: readonly number[], text: string): Promise<StoredIdentity[]> {
+  return sql<StoredIdentity[]>`
+    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
+    where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)})
+      and position(lower(${text}) in lower(${wholeIdentifier(sql)})) > 0
+    order by id`;
+}
+
+/** Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. */
+export async function holdRevision(sql: Sql, environmentId: number, holder: string, revision: number, forMs: number): Promise<void> {
+  await sql`
+    insert into held_revision (environment_id, holder, revision, held_until)
+    values (${environmentId}, ${holder}, ${revision}, now() + ${forMs} * interval '1 millisecond')
+    on conflict (environment_id, holder) do update set revision = excluded.revision, held_until = excluded.held_until`;
+}
+
+/** Ends what `holdRevision` began. */
+export async function releaseRevision(sql: Sql, environmentId: number, holder: string): Promise<void> {
+  await sql`delete from held_revision where environment_id = ${environmentId} and holder = ${holder}`;
+}
+
+/** The lowest revision that is held; undefined where none is. Forgets holders that are gone. */
+export async function lowestHeldRevision(sql: Sql, environmentId: number): Promise<number | undefined> {
+  await sql`delete from held_revision where environment_id = ${environmentId} and held_until < now()`;
+  const [row] = await sql<{ revision: number | null }[]>`select min(revision) as revision from held_revision where environment_id = ${environmentId}`;
+  return row?.revision ?? undefined;
+}
