@@ -64,7 +64,7 @@ const DEFINITION: z.ZodType<SegmentDefinition> = z.strictObject({
   rules: z.array(RULE),
   parent: z.string().optional(),
   enabled: z.boolean().optional(),
-  ...Object.fromEntries(READ_ONLY.map((name) => [name, z.unknown()])),
+  ...Object.fromEntries(READ_ONLY.map((name) => [name, z.unknown().optional()])),
 });
 
 /** Reads a definition, or only its list of rules. Throws USAGE with all that is wrong; `source` says where the text came from. */

@@ -1,5 +1,8 @@
-import { RoaringBitmap32 } from 'roaring';
+import roaring from 'roaring';
 import { crc32c } from './checksum.js';
+
+const { RoaringBitmap32 } = roaring;
+type RoaringBitmap32 = roaring.RoaringBitmap32;
 
 /** Ordinals in one chunk: one Roaring container, one row in Postgres. */
 export const CHUNK_SIZE = 2 ** 16;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { idleAtoms, lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction } from '../storage/database.js';
@@ -89,15 +90,11 @@ export class Maintenance {
     while (!signal.aborted) {
       await work().catch(this.#options.onError);
       if (signal.aborted) return;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, intervalMs);
-        const wake = (): void => {
-          clearTimeout(timer);
-          resolve();
-        };
-        onWake(wake);
-        signal.addEventListener('abort', wake, { once: true });
+      const waking = new AbortController();
+      onWake(() => {
+        waking.abort();
       });
+      await sleep(intervalMs, undefined, { signal: AbortSignal.any([signal, waking.signal]) }).catch(() => undefined);
     }
   }
 

@@ -148,6 +148,9 @@ async function* received(call: ReceivingCall, desc: DescMethod, { context }: Ope
   // Without the option, reading to the end would destroy the side that sends, too.
   const requests: AsyncIterable<Buffer> = call.iterator({ destroyOnReturn: false });
   for await (const bytes of requests) yield decode(desc, bytes);
+  call.sendMetadata(new Metadata());
+  await new Promise(setImmediate);
+  context.signal.throwIfAborted();
 }
 
 /** The place is given back when the call is over, not when the handler is: what is buffered still occupies memory. */

@@ -71,9 +71,9 @@ describe('a CSV file', () => {
     ['a row with too many cells', 'identifier,a\nada,1,2\n', 'line 2: the row has 3 cells, the header 2'],
     ['a NUL character in a cell', 'identifier,a\nada,x\0y\n', 'line 2: a trait contains a NUL character: "a"'],
     ['a cell of 100,000 characters', `identifier,a\nada,${'x'.repeat(100_000)}\n`, 'line 2: a trait is larger than 65536 bytes: "a"'],
-    ['an empty identifier', 'identifier,a\n,1\n', 'line 2: the identifier is empty'],
+    ['an empty identifier', 'identifier,a\n,1\n', 'line 2: an identifier has at least 1 character'],
     ['an identifier that came before', 'identifier,a\nada,1\nben,1\nada,2\n', 'line 4: the identifier "ada" is that of line 2 already'],
-    ['an identifier of 2,001 characters', `identifier\n${'x'.repeat(2001)}\n`, 'line 2: the identifier is longer than 2,000 characters'],
+    ['an identifier of 2,001 characters', `identifier\n${'x'.repeat(2001)}\n`, 'line 2: an identifier has at most 2000 characters'],
   ])('with %s says so with its line, and can be read without it', async (_name, content, problem) => {
     await expect(readStrictly('csv', content)).rejects.toMatchObject({ reason: 'BAD_INPUT', message: problem });
     expect((await read('csv', content)).rejected).toEqual([problem]);

@@ -1,7 +1,7 @@
-import { MAX_IDENTIFIER_LENGTH } from '../../core/changes.js';
 import { DEFAULT_TRAIT_LIMITS, checkTrait } from '../../core/check-trait.js';
 import { RollcallError } from '../../core/errors.js';
 import type { TraitValue } from '../../core/values.js';
+import { checkIdentifier } from '../../indexing/decode.js';
 import type { BadRows } from './bad-rows.js';
 
 /** One identity of an input file. */
@@ -32,22 +32,22 @@ export function createIdentifierCheck(badRows: BadRows): IdentifierCheck {
 }
 
 function identifierProblem(identifier: string, earlierLine: number | undefined): string | undefined {
-  if (identifier === '') return 'the identifier is empty';
-  if (identifier.includes('\0')) return 'the identifier holds a NUL character';
-  if (identifier.length > MAX_IDENTIFIER_LENGTH && [...identifier].length > MAX_IDENTIFIER_LENGTH) {
-    return 'the identifier is longer than 2,000 characters';
-  }
-  if (earlierLine === undefined) return undefined;
-  return `the identifier ${JSON.stringify(identifier.slice(0, 100))} is that of line ${earlierLine} already`;
+  if (earlierLine !== undefined) return `the identifier ${JSON.stringify(identifier.slice(0, 100))} is that of line ${earlierLine} already`;
+  return refusalOf(() => checkIdentifier(identifier));
 }
 
 /** Why a trait cannot be kept, or undefined. */
 export function traitProblem(name: string, value: TraitValue): string | undefined {
+  const refusal = refusalOf(() => checkTrait(name, value, DEFAULT_TRAIT_LIMITS));
+  return refusal === undefined ? undefined : `${refusal}: ${JSON.stringify(name.slice(0, 100))}`;
+}
+
+function refusalOf(check: () => void): string | undefined {
   try {
-    checkTrait(name, value, DEFAULT_TRAIT_LIMITS);
+    check();
     return undefined;
   } catch (error) {
-    if (error instanceof RollcallError) return `${error.message}: ${JSON.stringify(name.slice(0, 100))}`;
+    if (error instanceof RollcallError) return error.message;
     throw error;
   }
 }
