@@ -1,7 +1,7 @@
-import { LRUCache } from 'lru-cache';
 import type { OrdinalSet } from '../core/bitmap.js';
 import type { AtomFlips } from '../core/flips.js';
 import { holds, type Predicate } from '../core/predicates.js';
+import type { SetCache } from './set-cache.js';
 
 /** A composed result that follows the log. While it is held, it is copied before it changes. */
 interface Composed {
@@ -16,35 +16,39 @@ const MAX_FOLLOWED_ORDINALS = 50_000;
 
 /**
  * Composed results of one environment at its index's revision, kept under the compiled predicate. A revision changes each only
- * at the ordinals that its atoms flipped, where the predicate is tested again. Bounded in bytes, least recently used goes first.
+ * at the ordinals that its atoms flipped, where the predicate is tested again.
  */
 export class ComposedSets {
-  readonly #sets: LRUCache<string, Composed>;
+  readonly #cache: SetCache;
+  readonly #scope: string;
+  readonly #sets = new Map<string, Composed>();
   readonly #byAtom = new Map<number, Set<string>>();
 
-  constructor(maxBytes: number) {
-    this.#sets = new LRUCache<string, Composed>({
-      maxSize: maxBytes,
-      sizeCalculation: ({ set }) => set.bytes,
-      dispose: (composed, key) => {
-        for (const atomId of composed.atomIds.values()) this.#byAtom.get(atomId)?.delete(key);
-      },
-    });
+  /** `scope` sets this environment's entries apart in the cache, which bounds those of all. */
+  constructor(cache: SetCache, scope: string) {
+    this.#cache = cache;
+    this.#scope = scope;
   }
 
   /** The current set of a predicate, not to be changed, and good only until the next `await`; undefined where it is not kept. */
   get(key: string): OrdinalSet | undefined {
-    return this.#sets.get(key)?.set;
+    const composed = this.#sets.get(key);
+    if (composed !== undefined) this.#cache.touch(this.#cacheKey(key));
+    return composed?.set;
   }
 
   /** Keeps a set that is nobody else's. `atomIds` are what it was composed from, the universe under UNIVERSE_KEY. */
   put(predicate: Predicate, atomIds: ReadonlyMap<string, number>, set: OrdinalSet): void {
-    this.#sets.set(predicate.key, { predicate, atomIds, set, isHeld: false });
+    const composed = { predicate, atomIds, set, isHeld: false };
+    this.#sets.set(predicate.key, composed);
     for (const atomId of atomIds.values()) {
       const keys = this.#byAtom.get(atomId);
       if (keys === undefined) this.#byAtom.set(atomId, new Set([predicate.key]));
       else keys.add(predicate.key);
     }
+    this.#cache.put(this.#cacheKey(predicate.key), set.bytes, () => {
+      this.#forget(predicate.key, composed);
+    });
   }
 
   /** The current set of a predicate, which will never change from now on; undefined where it is not kept. */
@@ -59,18 +63,28 @@ export class ComposedSets {
     const touched = new Set<string>();
     for (const atomId of flips.keys()) for (const key of this.#byAtom.get(atomId) ?? []) touched.add(key);
     for (const key of touched) {
-      const composed = this.#sets.peek(key);
-      if (composed !== undefined && !followOne(composed, flips, isTrue)) this.#sets.delete(key);
+      const composed = this.#sets.get(key);
+      if (composed !== undefined && !followOne(composed, flips, isTrue)) this.#cache.delete(this.#cacheKey(key));
     }
   }
 
   /** Forgets the results that an atom is part of. */
   drop(atomId: number): void {
-    for (const key of [...(this.#byAtom.get(atomId) ?? [])]) this.#sets.delete(key);
+    for (const key of [...(this.#byAtom.get(atomId) ?? [])]) this.#cache.delete(this.#cacheKey(key));
   }
 
   clear(): void {
-    this.#sets.clear();
+    for (const key of [...this.#sets.keys()]) this.#cache.delete(this.#cacheKey(key));
+  }
+
+  #forget(key: string, composed: Composed): void {
+    if (this.#sets.get(key) !== composed) return;
+    this.#sets.delete(key);
+    for (const atomId of composed.atomIds.values()) this.#byAtom.get(atomId)?.delete(key);
+  }
+
+  #cacheKey(key: string): string {
+    return `${this.#scope}:${key}`;
   }
 }
 

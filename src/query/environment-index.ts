@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache';
 import type { OrdinalSet } from '../core/bitmap.js';
 import { compose } from '../core/compose.js';
 import { RollcallError } from '../core/errors.js';
@@ -6,15 +5,16 @@ import { type AtomFlips, type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/fl
 import type { Predicate } from '../core/predicates.js';
 import type { Database } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
-import type { ChunkCache } from './chunk-cache.js';
 import { ComposedSets, UNIVERSE_KEY } from './composed-sets.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
+import type { SetCache } from './set-cache.js';
 import { type CorruptionReport, type IndexSnapshot, readSnapshot } from './snapshot.js';
 
 /** How an index is kept. */
 export interface IndexOptions {
-  readonly chunkCache: ChunkCache;
-  readonly composedMaxBytes: number;
+  readonly chunkCache: SetCache;
+  /** Composed results, and selections at earlier revisions. */
+  readonly composedCache: SetCache;
   readonly maxStalenessMs: number;
   readonly onCorrupt: CorruptionReport;
 }
@@ -46,13 +46,14 @@ export class EnvironmentIndex {
   readonly #atoms = new Map<number, { readonly set: OrdinalSet; readonly registeredRevision: number }>();
   readonly #composed: ComposedSets;
   readonly #used = new Map<string, ServedSegment>();
-  readonly #selections: LRUCache<string, Selection>;
+  readonly #selections = new Map<string, Selection>();
   #catalog: ReaderCatalog | undefined;
   #revision = -1;
   #committedAt = new Date(0);
   #asOf = new Date(0);
   #confirmedAtMs = -Infinity;
   #loading: Promise<void> = Promise.resolve();
+  #hinted = -1;
   #isAdvancing = false;
   #isLoading = false;
 
@@ -60,8 +61,7 @@ export class EnvironmentIndex {
     this.#database = database;
     this.environment = environment;
     this.#options = options;
-    this.#composed = new ComposedSets(options.composedMaxBytes);
-    this.#selections = new LRUCache({ maxSize: options.composedMaxBytes, sizeCalculation: ({ set }) => set.bytes });
+    this.#composed = new ComposedSets(options.composedCache, `${environment.id}:now`);
   }
 
   /** The revision of everything in memory; -1 before the first load. */
@@ -101,13 +101,22 @@ export class EnvironmentIndex {
 
   /** Brings memory up to the newest revision soon, if it is behind `revision`: news that may be false or late. */
   hint(revision: number, onError: (error: unknown) => void): void {
-    if (revision <= this.#revision || this.#isAdvancing) return;
+    if (revision <= this.#hinted) return;
+    this.#hinted = revision;
+    if (this.#isAdvancing || revision <= this.#revision) return;
     this.#isAdvancing = true;
-    this.advance()
+    this.#advanceToHint()
       .catch(onError)
       .finally(() => {
         this.#isAdvancing = false;
       });
+  }
+
+  async #advanceToHint(): Promise<void> {
+    for (let followed = -1; this.#revision < this.#hinted && followed < this.#hinted; ) {
+      followed = this.#hinted;
+      await this.advance();
+    }
   }
 
   /** Takes a revision that this process committed, if it is the next one, leaves the catalog as it is and no load is under way. False where memory is behind it. */
@@ -179,12 +188,17 @@ export class EnvironmentIndex {
 
   /** A selection at an earlier revision that was kept with `keepSelection`. */
   keptSelection(predicateKey: string, revision: number): Selection | undefined {
-    return this.#selections.get(`${predicateKey}@${revision}`);
+    const key = `${predicateKey}@${revision}`;
+    this.#options.composedCache.touch(this.#selectionCacheKey(key));
+    return this.#selections.get(key);
   }
 
   /** Keeps a selection for the pages and streams that go on with it, until room is needed. */
   keepSelection(selection: Selection): void {
-    this.#selections.set(`${selection.served.predicate.key}@${selection.revision}`, selection);
+    const key = `${selection.served.predicate.key}@${selection.revision}`;
+    if (this.#selections.has(key)) return;
+    this.#selections.set(key, selection);
+    this.#options.composedCache.put(this.#selectionCacheKey(key), selection.set.bytes, () => this.#selections.delete(key));
   }
 
   /** How many identities a predicate holds for, among atoms in memory. */
@@ -226,9 +240,10 @@ export class EnvironmentIndex {
     for (const id of [...this.#atoms.keys()]) this.#options.chunkCache.delete(this.#cacheKey(id));
     this.#atoms.clear();
     this.#composed.clear();
-    this.#selections.clear();
+    for (const key of [...this.#selections.keys()]) this.#options.composedCache.delete(this.#selectionCacheKey(key));
     this.#catalog = undefined;
     this.#revision = -1;
+    this.#hinted = -1;
   }
 
   async #loadNow(atomIds: readonly number[]): Promise<void> {
@@ -288,7 +303,7 @@ export class EnvironmentIndex {
 
   #keep(id: number, registeredRevision: number, set: OrdinalSet): void {
     this.#atoms.set(id, { set, registeredRevision });
-    this.#options.chunkCache.put(this.#cacheKey(id), set, () => this.#atoms.delete(id));
+    this.#options.chunkCache.put(this.#cacheKey(id), set.bytes, () => this.#atoms.delete(id));
   }
 
   /** Atoms that were dropped or built again since they were loaded. */
@@ -334,6 +349,10 @@ export class EnvironmentIndex {
     const ids = new Map([[UNIVERSE_KEY, UNIVERSE_ATOM_ID]]);
     for (const key of atoms.keys()) ids.set(key, this.#idOf(key));
     return ids;
+  }
+
+  #selectionCacheKey(key: string): string {
+    return `${this.environment.id}:kept:${key}`;
   }
 
   #cacheKey(id: number): string {

@@ -9,7 +9,7 @@ import { StatusSchema } from '../gen/google/rpc/status_pb.js';
 import type { Status } from '../gen/google/rpc/status_pb.js';
 
 /** The domain of every ErrorInfo. */
-export const ERROR_DOMAIN = 'rollcall.v1';
+const ERROR_DOMAIN = 'rollcall.v1';
 
 /** The status code of each reason; gRPC and Connect number them alike. */
 export const STATUS_CODES = {

@@ -6,8 +6,8 @@ import { MembershipService } from '../gen/rollcall/v1/membership_service_pb.js';
 import { SegmentService } from '../gen/rollcall/v1/segment_service_pb.js';
 import { Applier, type CommittedRevision } from '../indexing/applier.js';
 import { Maintenance } from '../indexing/maintenance.js';
-import { ChunkCache } from '../query/chunk-cache.js';
 import { EnvironmentIndexes } from '../query/environment-indexes.js';
+import { SetCache } from '../query/set-cache.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
 import { startEmbeddedPostgres } from '../storage/embedded-postgres.js';
 import { migrate } from '../storage/migrate.js';
@@ -139,8 +139,8 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     onError,
   });
   const indexes = new EnvironmentIndexes(database, {
-    chunkCache: new ChunkCache(options.chunkCacheMaxBytes),
-    composedMaxBytes: options.composedCacheMaxBytes,
+    chunkCache: new SetCache(options.chunkCacheMaxBytes),
+    composedCache: new SetCache(options.composedCacheMaxBytes),
     maxStalenessMs: options.maxStalenessMs,
     pollIntervalMs: options.pollIntervalMs,
     onCorrupt: (environment, atomId) => {

@@ -28,10 +28,10 @@ export async function measureLog(sql: Sql, environmentId: number, after: number)
   return row ?? { revisions: 0, bytes: 0 };
 }
 
-/** Removes rows up to `revision` that are older than `retentionMs`; how many. */
+/** Removes rows below `revision` that are older than `retentionMs`; how many. The newest row stays: by its time readers know the database again. */
 export async function trimLog(sql: Sql, environmentId: number, revision: number, retentionMs: number): Promise<number> {
   const { count } = await sql`
-    delete from atom_log where environment_id = ${environmentId} and revision <= ${revision}
+    delete from atom_log where environment_id = ${environmentId} and revision < ${revision}
       and committed_at < now() - ${retentionMs} * interval '1 millisecond'`;
   return count;
 }

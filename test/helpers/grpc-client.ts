@@ -119,8 +119,7 @@ export async function errorOf(promise: Promise<unknown>): Promise<unknown> {
   return outcome.error;
 }
 
-/** Whether an error is grpc-js's. */
-export function isServiceError(error: unknown): error is ServiceError {
+function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && 'metadata' in error && error.metadata instanceof Metadata;
 }
 
