@@ -10,6 +10,7 @@ import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { CallOptions, ClientWritableStream, ServiceError } from '@grpc/grpc-js';
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
 import { once } from 'node:events';
+import { configureProtobufText } from '../server/protobuf-text.js';
 import { callError } from './call-errors.js';
 
 /**
@@ -38,6 +39,7 @@ export class RollcallClient {
   readonly #signal: AbortSignal;
 
   constructor(options: ClientOptions) {
+    configureProtobufText();
     this.address = options.address;
     this.#timeoutMs = options.timeoutMs;
     this.#signal = options.signal;
@@ -65,15 +67,16 @@ export class RollcallClient {
     );
   }
 
-  /** Sends `requests` as fast as the server takes them. A failure of the call ends it at once. */
+  /** Sends `requests`, encoded already or not, as fast as the server takes them. A failure of the call ends it at once. */
   async callWithStream<Input extends DescMessage, Output extends DescMessage>(
     method: DescMethodClientStreaming<Input, Output>,
-    requests: AsyncIterable<MessageInitShape<Input>>,
+    requests: AsyncIterable<MessageInitShape<Input> | Buffer>,
   ): Promise<MessageShape<Output>> {
     const { path, encode, decode } = codecOf(method);
-    let call: ClientWritableStream<MessageInitShape<Input>> | undefined;
+    const pass = (request: MessageInitShape<Input> | Buffer) => (Buffer.isBuffer(request) ? request : encode(request));
+    let call: ClientWritableStream<MessageInitShape<Input> | Buffer> | undefined;
     const answer = this.#answer<MessageShape<Output>>((callback) => {
-      call = this.#client.makeClientStreamRequest(path, encode, decode, new Metadata(), {}, callback);
+      call = this.#client.makeClientStreamRequest(path, pass, decode, new Metadata(), {}, callback);
       return call;
     });
     if (call !== undefined) await sendAll(call, requests, answer);

@@ -30,7 +30,7 @@ interface TreeLine {
 }
 
 function treeLines(node: ExplainNode, prefix: string, below: string): TreeLine[] {
-  const label = `${node.node.case === 'segment' ? 'segment ' : ''}${printable(node.label)}`;
+  const label = printable(node.label);
   const line = { text: `${dim(prefix)}${mark(node.truth)} ${label}`, length: prefix.length + 2 + [...label].length, count: node.count };
   const children = node.children.flatMap((child, index) => {
     const isLast = index === node.children.length - 1;

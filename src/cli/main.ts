@@ -30,12 +30,18 @@ async function run(context: CommandContext, args: readonly string[]): Promise<Ex
   }
 }
 
+/**
+ * Taken away from where others find it: the loader of the package roaring reads `process.argv`, and an option of ours that it knows,
+ * such as `--directory`, leads it astray.
+ */
+const args = process.argv.splice(2);
+
 const context: CommandContext = {
   output: new Output(process.stdout),
   remarks: new Output(process.stderr),
   env: process.env,
   signal: abortOnSignals(),
 };
-const exitCode = await run(context, process.argv.slice(2));
+const exitCode = await run(context, args);
 await context.remarks.flush().catch(() => undefined);
 process.exit(exitCode);

@@ -54,7 +54,9 @@ export async function waitTillBuilt(
 ): Promise<boolean> {
   const giveUpAt = Date.now() + options.timeout * 1000;
   const selector = { environment: options.environment, target: { case: 'segment', value: segment } } as const;
-  const count = () => client.call(MembershipService.method.count, { selector });
+  // What is in memory may not know the new definition yet.
+  const freshness = { level: { case: 'latest', value: true } } as const;
+  const count = () => client.call(MembershipService.method.count, { selector, freshness });
   try {
     while ((await whenBuilt(context, options, count, onProgress)).pending) {
       if (Date.now() > giveUpAt) throw new RollcallError('ATOM_BUILDING', `the atoms of ${segment} are still being built`);

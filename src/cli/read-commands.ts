@@ -56,6 +56,7 @@ function draftOf({ key, rules, parent }: SegmentDefinition) {
 }
 
 const POLL_MS = 100;
+const BUILDING = { label: 'Building atoms', total: 100 };
 
 /**
  * Repeats a read that failed because an atom is being built, until it is ready or the timeout is over. `onProgress` is told which
@@ -69,20 +70,25 @@ export async function whenBuilt<Answer>(
 ): Promise<Answer> {
   const giveUpAt = Date.now() + options.timeout * 1000;
   let bar: Progress | undefined;
+  const show = onProgress ?? ((share) => (bar ??= startProgress(showsProgress(options), BUILDING)).update(Math.round(share * 100)));
   try {
     for (;;) {
-      try {
-        return await read();
-      } catch (error) {
-        if (!(error instanceof RollcallError) || error.reason !== 'ATOM_BUILDING' || Date.now() >= giveUpAt) throw error;
-        const share = Number(error.metadata['progress'] ?? 0);
-        if (onProgress === undefined) bar ??= startProgress(showsProgress(options), { label: 'Building atoms', total: 100 });
-        bar?.update(Math.round(share * 100));
-        onProgress?.(share);
-        await delay(POLL_MS, undefined, { signal: context.signal });
-      }
+      const answer = await unlessBuilding(read);
+      if ('answer' in answer) return answer.answer;
+      if (Date.now() >= giveUpAt) throw answer.building;
+      show(Number(answer.building.metadata['progress'] ?? 0));
+      await delay(POLL_MS, undefined, { signal: context.signal });
     }
   } finally {
     bar?.stop();
+  }
+}
+
+async function unlessBuilding<Answer>(read: () => Promise<Answer>): Promise<{ answer: Answer } | { building: RollcallError }> {
+  try {
+    return { answer: await read() };
+  } catch (error) {
+    if (error instanceof RollcallError && error.reason === 'ATOM_BUILDING') return { building: error };
+    throw error;
   }
 }

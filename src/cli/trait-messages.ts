@@ -1,14 +1,7 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { TraitValue } from '../core/values.js';
-import type { TraitValue as TraitValueMessage, TraitValueSchema } from '../gen/rollcall/v1/trait_value_pb.js';
-import { traitMessage } from '../server/trait-messages.js';
+import type { TraitValue as TraitValueMessage } from '../gen/rollcall/v1/trait_value_pb.js';
 
-type TraitMessageInit = MessageInitShape<typeof TraitValueSchema>;
-
-export function traitMessages(traits: Readonly<Record<string, TraitValue>>): Record<string, TraitMessageInit> {
-  return Object.fromEntries(Object.entries(traits).map(([name, value]) => [name, traitMessage(value)]));
-}
-
+/** The traits of an answer. */
 export function traitsOf(messages: Readonly<Record<string, TraitValueMessage>>): Record<string, TraitValue> {
   return Object.fromEntries(Object.entries(messages).map(([name, message]) => [name, traitOf(message)]));
 }

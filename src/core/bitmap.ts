@@ -207,8 +207,8 @@ export class OrdinalSet {
       const skipped = from === 0 ? 0 : bits.rank(from - 1);
       const take = Math.min(page.length - length, bits.size - skipped);
       if (take === 0) continue;
-      const last = bits.at(skipped + take - 1) ?? 0;
-      for (const low of bits.rangeUint32Array(from, last + 1)) page[length++] = part * PART_SIZE + low;
+      // Its arguments are ranks: how many to skip, and how many to take at most.
+      for (const low of bits.rangeUint32Array(skipped, take)) page[length++] = part * PART_SIZE + low;
     }
     return page;
   }

@@ -1,7 +1,7 @@
 import type { AtomDefinition } from './atoms.js';
 import { RollcallError } from './errors.js';
 import { readIn } from './in-list.js';
-import { compileMatcher } from './matchers.js';
+import { compileMatcher, type Matcher } from './matchers.js';
 import { OPERATORS, type Operator } from './operators.js';
 import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate } from './predicates.js';
 import { constantOf, type EnvironmentView, parseProperty } from './properties.js';
@@ -56,14 +56,14 @@ class Compiler {
 
   #reference(key: string, chain: readonly string[]): CompiledNode {
     if (chain.includes(key)) {
-      const cycle = [...chain.slice(chain.indexOf(key)), key].join(' → ');
+      const cycle = [...chain.slice(chain.indexOf(key)), key].join(' -> ');
       throw new RollcallError('SEGMENT_CYCLE', `segments refer to each other in a circle: ${cycle}`, { metadata: { chain: cycle } });
     }
     const known = this.#done.get(key);
     if (known !== undefined) return known;
     const definition = this.#context.definitionOf(key);
     if (definition === undefined) {
-      throw new RollcallError('UNKNOWN_REFERENCE', `the segment '${key}' that is referred to does not exist`, { metadata: { segment: key } });
+      throw new RollcallError('UNKNOWN_REFERENCE', `the segment '${key}' that is referred to does not exist`, { metadata: { reference: key } });
     }
     const node = this.segment(key, definition, chain);
     this.#done.set(key, node);
@@ -112,7 +112,7 @@ class Compiler {
     }
     const literal: AtomDefinition = { ...definition, kind: 'trait' };
     const isLiteralSet = atom({ ...literal, operator: 'IS_SET', operand: '', segmentKey: '' });
-    const isTrue = constant.value !== undefined && compileMatcher(operator, definition.operand, { segmentKey })(constant.value);
+    const isTrue = constant.value !== undefined && matcherOf(operator, condition, segmentKey)(constant.value);
     return isTrue ? or([atom(literal), not(isLiteralSet)]) : atom(literal);
   }
 }
@@ -184,9 +184,20 @@ export function checkSegment(key: string, definition: SegmentDefinition, context
   const compiled = compileSegment(key, definition, context);
   for (const condition of conditionsOf(definition.rules)) {
     if (UNTESTED.has(condition.operator) || condition.list !== undefined) continue;
-    compileMatcher(operatorOf(condition), condition.value, { segmentKey: key });
+    matcherOf(operatorOf(condition), condition, key);
   }
   return compiled;
+}
+
+/** Reads the operand of a condition; what is wrong with it names the condition. */
+function matcherOf(operator: Operator, { property, value }: Condition, segmentKey: string): Matcher {
+  try {
+    return compileMatcher(operator, value, { segmentKey });
+  } catch (error) {
+    if (!(error instanceof RollcallError)) throw error;
+    const operand = error.reason === 'UNSUPPORTED_PATTERN' ? { pattern: value } : { operand: value };
+    throw new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, operator, ...operand, property }, cause: error.cause });
+  }
 }
 
 const UNTESTED: ReadonlySet<string> = new Set(['in_segment', 'not_in_segment', 'IS_NOT_SET']);

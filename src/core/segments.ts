@@ -33,7 +33,7 @@ export interface SegmentDefinition {
 }
 
 /** Levels of rules within rules. */
-export const MAX_RULE_DEPTH = 100;
+export const MAX_RULE_DEPTH = 64;
 /** Conditions of one segment, over all its rules. */
 export const MAX_CONDITIONS = 1000;
 /** Bytes of UTF-8 of one operand; longer ones are operand lists. */

@@ -5,7 +5,7 @@ import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { allotOrdinals, type Environment, findEnvironment, readHead, replacePayload, takeRevision } from '../storage/environments.js';
 import { deleteIdentities, insertIdentities, lockIdentities, reviveIdentities, type StoredIdentity, updateTraits } from '../storage/identities.js';
 import { WriterCatalog } from './writer-catalog.js';
-import { type IdentityState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
+import { isSameState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
 
 /** A change of an environment, numbered by the caller. */
 export interface EnvironmentChange extends NumberedChange {
@@ -20,10 +20,9 @@ export interface CommittedRevision {
   readonly flips: RevisionFlips;
 }
 
-/** What a batch did: the revision by which each environment shows it, and how many identities it changed or left as they were. */
+/** What a batch did: the revision by which each environment shows it, and how many of its changes changed nothing. */
 export interface AppliedBatch {
   readonly revisions: ReadonlyMap<string, number>;
-  readonly changed: number;
   readonly unchanged: number;
 }
 
@@ -80,8 +79,7 @@ export class Applier {
       return parts;
     });
     committed.forEach(this.#onCommitted);
-    const changed = prepared.reduce((sum, part) => sum + part.changed.length, 0);
-    return { revisions, changed, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
+    return { revisions, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
   }
 
   async #prepare(tx: Sql, environment: Environment, changes: readonly NumberedChange[]): Promise<Prepared> {
@@ -92,11 +90,11 @@ export class Applier {
     const live = rows.filter(({ isLive }) => isLive);
     const allot = await this.#allot(environment, missing(live, changes));
     const working = new WorkingSet(environment.ordinalMode, live, allot);
-    for (const change of changes) working.put(change);
-    const transitions = working.transitions();
-    const changed = transitions.filter(({ before, after }) => !isSameState(before, after));
+    let unchanged = 0;
+    for (const change of changes) if (!working.put(change)) unchanged++;
+    const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
     await writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)));
-    return { environment, catalog: this.#catalog(environment), changed, unchanged: transitions.length - changed.length };
+    return { environment, catalog: this.#catalog(environment), changed, unchanged };
   }
 
   async #allot(environment: Environment, identifiers: readonly string[]): Promise<(identifier: string) => number> {
@@ -176,14 +174,6 @@ function missing(live: readonly StoredIdentity[], changes: readonly NumberedChan
   const identifiers = new Set(changes.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.identifier));
   for (const { identifier } of live) identifiers.delete(identifier);
   return [...identifiers];
-}
-
-function isSameState(before: IdentityState | undefined, after: IdentityState | undefined): boolean {
-  if (before === after) return true;
-  if (before === undefined || after === undefined) return false;
-  if (before.identifier !== after.identifier || before.traits.size !== after.traits.size) return false;
-  for (const [key, text] of after.traits) if (before.traits.get(key) !== text) return false;
-  return true;
 }
 
 function deletedIds(changed: readonly Transition[]): number[] {

@@ -62,7 +62,7 @@ export async function removeSegment(database: Database, project: string, key: st
     const referrers = new Set((await readSegmentVersions(tx, project)).filter((version) => version.key !== key && referencesOf(version.definition).has(key)).map((version) => version.key));
     if (referrers.size > 0) {
       const names = [...referrers].slice(0, 20).join(', ');
-      throw new RollcallError('SEGMENT_REFERENCED', `other segments refer to '${key}': ${names}`, { metadata: { segment: key, referrers: names } });
+      throw new RollcallError('SEGMENT_REFERENCED', `other segments refer to '${key}': ${names}`, { metadata: { segment: key, segments: names } });
     }
     await deleteSegment(tx, project, key);
     const revisions: CommittedRevision[] = [];

@@ -58,7 +58,7 @@ export async function verify(
     const chunk = Math.floor(first / CHUNK_SIZE);
     from = (chunk + 1) * CHUNK_SIZE;
     if (Math.random() >= options.sampleShare) continue;
-    const step = await inTransaction(database, { isolation: 'repeatable read', readOnly: true }, (tx) => verifyChunk(tx, environment, chunk));
+    const step = await inTransaction(database, { isolation: 'repeatable read', readOnly: true, signal: options.signal }, (tx) => verifyChunk(tx, environment, chunk));
     ranges++;
     revision = step.revision;
     chunksChecked += step.atoms;

@@ -49,20 +49,20 @@ export class WorkingSet {
     }
   }
 
-  put({ index, change }: NumberedChange): void {
+  /** Puts a change onto what is there by now; whether it changed anything. */
+  put({ index, change }: NumberedChange): boolean {
     const known = this.#idByIdentifier.get(change.identifier);
-    if (change.kind === 'delete') {
-      this.#delete(change.identityId ?? known);
-      return;
-    }
+    if (change.kind === 'delete') return this.#delete(change.identityId ?? known);
     const id = change.identityId ?? known ?? this.#allotOrRefuse(index, change.identifier);
     if (known !== undefined && known !== id) this.#delete(known);
     const working = this.#working(id);
     const traits = changeTraits(working.after?.traits ?? new Map(), change);
     checkTraitsSize(traits, index);
-    if (working.after !== undefined) this.#idByIdentifier.delete(working.after.identifier);
+    const earlier = working.after;
+    if (earlier !== undefined) this.#idByIdentifier.delete(earlier.identifier);
     working.after = { identifier: change.identifier, traits };
     this.#idByIdentifier.set(change.identifier, id);
+    return !isSameState(earlier, working.after);
   }
 
   /** Every identity of the batch, by id. */
@@ -71,9 +71,11 @@ export class WorkingSet {
   }
 
   /** The identifier leads to the id on, so that what is created again in the batch is the same identity. */
-  #delete(id: number | undefined): void {
+  #delete(id: number | undefined): boolean {
     const working = id === undefined ? undefined : this.#byId.get(id);
-    if (working !== undefined) working.after = undefined;
+    if (working?.after === undefined) return false;
+    working.after = undefined;
+    return true;
   }
 
   #allotOrRefuse(index: number, identifier: string): number {
@@ -88,6 +90,15 @@ export class WorkingSet {
     if (working === undefined) this.#byId.set(id, (working = { id, before: undefined, after: undefined }));
     return working;
   }
+}
+
+/** Whether two states, of which one or both may not exist, are the same to every answer. */
+export function isSameState(before: IdentityState | undefined, after: IdentityState | undefined): boolean {
+  if (before === after) return true;
+  if (before === undefined || after === undefined) return false;
+  if (before.identifier !== after.identifier || before.traits.size !== after.traits.size) return false;
+  for (const [key, text] of after.traits) if (before.traits.get(key) !== text) return false;
+  return true;
 }
 
 function checkTraitsSize(traits: ReadonlyMap<string, string>, index: number): void {

@@ -302,8 +302,11 @@ export class EnvironmentIndex {
   }
 
   #keep(id: number, registeredRevision: number, set: OrdinalSet): void {
-    this.#atoms.set(id, { set, registeredRevision });
-    this.#options.chunkCache.put(this.#cacheKey(id), set.bytes, () => this.#atoms.delete(id));
+    const loaded = { set, registeredRevision };
+    this.#atoms.set(id, loaded);
+    this.#options.chunkCache.put(this.#cacheKey(id), set.bytes, () => {
+      if (this.#atoms.get(id) === loaded) this.#atoms.delete(id);
+    });
   }
 
   /** Atoms that were dropped or built again since they were loaded. */

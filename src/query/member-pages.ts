@@ -18,12 +18,14 @@ export interface PagesRequest {
 
 /** Members of one query to Postgres. */
 const PAGE_MEMBERS = 10_000;
-/** With traits, which are larger. */
-const PAGE_MEMBERS_WITH_TRAITS = 1_000;
+/** With traits, pages are as large as the members before lead to expect of this many bytes. */
+const PAGE_TRAIT_BYTES = 2 ** 20;
+const FIRST_PAGE_WITH_TRAITS = 100;
+const MAX_PAGE_WITH_TRAITS = 1_000;
 
 /** Pages of the members of a set in ordinal order. The next page is fetched while the caller is busy with this one; never more (I12). */
 export async function* readPages(database: Database, environmentId: number, request: PagesRequest): AsyncGenerator<Page> {
-  const size = request.includeTraits ? PAGE_MEMBERS_WITH_TRAITS : PAGE_MEMBERS;
+  let size = request.includeTraits ? FIRST_PAGE_WITH_TRAITS : PAGE_MEMBERS;
   let after = request.after;
   let left = request.limit;
   const fetchNext = (): Promise<Page> | undefined => {
@@ -39,15 +41,35 @@ export async function* readPages(database: Database, environmentId: number, requ
   let next = fetchNext();
   while (next !== undefined) {
     const page = await next;
+    if (page.kind === 'traits') size = pageSizeAfter(page.identities);
     next = fetchNext();
     yield page;
   }
 }
 
+function pageSizeAfter(identities: readonly StoredIdentity[]): number {
+  const average = lengthOf(identities) / Math.max(1, identities.length);
+  return Math.max(1, Math.min(MAX_PAGE_WITH_TRAITS, Math.floor(PAGE_TRAIT_BYTES / Math.max(1, average))));
+}
+
+function lengthOf(identities: readonly StoredIdentity[]): number {
+  return identities.reduce((sum, { identifier, traits }) => sum + identifier.length + traits.length, 0);
+}
+
 async function readPage(database: Database, environmentId: number, ordinals: Float64Array, request: PagesRequest): Promise<Page> {
   if (!request.includeTraits) return readMemberPage(database, environmentId, ordinals, request.signal);
-  const identities = await runCancellable(database, request.signal, (sql) => readIdentities(sql, environmentId, [...ordinals]));
+  const identities = await runCancellable(database, request.signal, (sql) => readIdentities(sql, environmentId, [...ordinals], true));
   return { kind: 'traits', ordinals: Float64Array.from(identities, ({ id }) => id), identities };
+}
+
+/** What a page of members for a person is to hold. `after` is the ordinal before the first. */
+export interface ListRequest {
+  readonly after: number;
+  readonly size: number;
+  /** Only identifiers with this within them, whatever the case; '' for all. */
+  readonly query: string;
+  readonly includeTraits: boolean;
+  readonly signal: AbortSignal;
 }
 
 /** A page of members for a person: where to go on, undefined at the end. */
@@ -59,32 +81,45 @@ export interface ListedPage {
 /** Identities that one page of a listing with a query looks at. */
 export const SCAN_BUDGET = 20_000;
 const SCAN_STEP = 2_000;
+/** A page with traits ends at this length: clients take answers of 4 MiB. */
+const MAX_LISTED_LENGTH = 2 ** 20;
+const LIST_STEP_WITH_TRAITS = 25;
 
-/** One page of members in ordinal order. With a `query` it stops after SCAN_BUDGET, so it may be short, or empty, and not the last. */
-export async function listPage(
-  database: Database,
-  index: EnvironmentIndex,
-  selection: Selection,
-  request: { readonly after: number; readonly size: number; readonly query: string },
-): Promise<ListedPage> {
+/** One page of members in ordinal order. With a `query` it stops after SCAN_BUDGET, so it may be short, or empty, and not the last; large traits make it short, too. */
+export async function listPage(database: Database, index: EnvironmentIndex, { set }: Selection, request: ListRequest): Promise<ListedPage> {
+  const { after, size, query, signal } = request;
   const environmentId = index.environment.id;
-  if (request.query === '') {
-    const ordinals = selection.set.page(request.after, request.size);
-    const last = ordinals.at(-1);
-    const hasMore = last !== undefined && selection.set.page(last, 1).length > 0;
-    return { identities: await readIdentities(database.sql, environmentId, [...ordinals]), nextAfter: hasMore ? last : undefined };
+  if (query === '') {
+    const ordinals = set.page(after, size + 1);
+    return readListed(database, environmentId, [...ordinals.subarray(0, size)], ordinals.length > size ? ordinals.at(size - 1) : undefined, request);
   }
+  const found: number[] = [];
+  let scanned = after;
+  for (let looked = 0; looked < SCAN_BUDGET && found.length < size; looked += SCAN_STEP) {
+    const ordinals = set.page(scanned, SCAN_STEP);
+    const last = ordinals.at(-1);
+    if (last === undefined) return readListed(database, environmentId, found, undefined, request);
+    found.push(...(await runCancellable(database, signal, (sql) => filterByIdentifier(sql, environmentId, [...ordinals], query))));
+    scanned = last;
+  }
+  const listed = found.slice(0, size);
+  return readListed(database, environmentId, listed, found.length >= size ? listed.at(-1) : scanned, request);
+}
+
+/** Reads what is to be listed; where that gets too large, the page ends early. */
+async function readListed(
+  database: Database,
+  environmentId: number,
+  ordinals: readonly number[],
+  nextAfter: number | undefined,
+  { includeTraits, signal }: ListRequest,
+): Promise<ListedPage> {
+  const step = includeTraits ? LIST_STEP_WITH_TRAITS : Math.max(1, ordinals.length);
   const identities: StoredIdentity[] = [];
-  let after = request.after;
-  for (let scanned = 0; scanned < SCAN_BUDGET; scanned += SCAN_STEP) {
-    const ordinals = selection.set.page(after, SCAN_STEP);
-    const last = ordinals.at(-1);
-    if (last === undefined) return { identities, nextAfter: undefined };
-    const found = await filterByIdentifier(database.sql, environmentId, [...ordinals], request.query);
-    identities.push(...found.slice(0, request.size - identities.length));
-    const lastFound = identities.at(-1);
-    if (identities.length === request.size && lastFound !== undefined) return { identities, nextAfter: lastFound.id };
-    after = last;
+  for (let from = 0; from < ordinals.length; from += step) {
+    const part = ordinals.slice(from, from + step);
+    identities.push(...(await runCancellable(database, signal, (sql) => readIdentities(sql, environmentId, part, includeTraits))));
+    if (from + step < ordinals.length && lengthOf(identities) > MAX_LISTED_LENGTH) return { identities, nextAfter: part.at(-1) };
   }
-  return { identities, nextAfter: after };
+  return { identities, nextAfter };
 }

@@ -32,7 +32,7 @@ export async function reachFreshness(index: EnvironmentIndex, freshness: Freshne
   if (index.revision < freshness.revision) await index.advance();
   if (index.revision >= freshness.revision) return;
   throw new RollcallError('REVISION_NOT_REACHED', `revision ${freshness.revision} does not exist yet: the newest is ${index.revision}`, {
-    metadata: { revision: String(index.revision), retryAfterMs: '200' },
+    metadata: { revision: String(freshness.revision), reached: String(index.revision), retryAfterMs: '200' },
   });
 }
 

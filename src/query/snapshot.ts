@@ -137,11 +137,13 @@ function isWhole(base: AtomBase, chunks: readonly StoredChunk[]): boolean {
 }
 
 function universeBuilding(): RollcallError {
-  return new RollcallError('ATOM_BUILDING', 'the bitmap of all identities is being built again', { metadata: { retryAfterMs: '1000' } });
+  return new RollcallError('ATOM_BUILDING', 'the bitmap of all identities is being built again', {
+    metadata: { atom: String(UNIVERSE_ATOM_ID), progress: '0', retryAfterMs: '1000' },
+  });
 }
 
 function memoryExceeded(maxBytes: number): RollcallError {
   return new RollcallError('INDEX_MEMORY_EXCEEDED', 'the bitmaps of this segment do not fit into the chunk cache', {
-    metadata: { chunkCacheMaxBytes: String(maxBytes) },
+    metadata: { maxBytes: String(maxBytes) },
   });
 }

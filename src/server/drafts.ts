@@ -65,7 +65,7 @@ export class Drafts {
   async #inTurn(organisation: string, work: () => Promise<void>): Promise<void> {
     const waiting = this.#waiting.get(organisation) ?? 0;
     if (waiting >= this.#options.maxBuildsPerOrganisation) {
-      throw new RollcallError('TOO_MANY_BUILDS', `the organisation has ${waiting} drafts being built already`, { metadata: { organisation, retryAfterMs: '1000' } });
+      throw new RollcallError('TOO_MANY_BUILDS', `the organisation has ${waiting} drafts being built already`, { metadata: { organisation, limit: String(waiting), retryAfterMs: '1000' } });
     }
     this.#waiting.set(organisation, waiting + 1);
     try {

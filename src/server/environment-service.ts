@@ -33,9 +33,9 @@ export function environmentHandlers(database: Database, indexes: EnvironmentInde
     async get({ key }) {
       return { environment: environmentMessage(await expectEnvironment(database, key)) };
     },
-    async list({ pageSize, pageToken }) {
+    async list({ project, pageSize, pageToken }) {
       const size = pageSizeOf(pageSize);
-      const found = await listEnvironments(database.sql, readNameToken(pageToken), size + 1);
+      const found = await listEnvironments(database.sql, readNameToken(pageToken), size + 1, project);
       const page = found.slice(0, size);
       return { environments: page.map(environmentMessage), nextPageToken: found.length > size ? writeNameToken(page.at(-1)?.key) : '' };
     },

@@ -7,6 +7,7 @@ import { ErrorInfoSchema, RetryInfoSchema } from '../gen/google/rpc/error_detail
 import type { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../gen/google/rpc/status_pb.js';
 import type { Status } from '../gen/google/rpc/status_pb.js';
+import { toRollcallError } from '../storage/database-errors.js';
 
 /** The domain of every ErrorInfo. */
 const ERROR_DOMAIN = 'rollcall.v1';
@@ -81,13 +82,14 @@ export function isWorthLogging(error: unknown): boolean {
 
 /**
  * What a caller is told of anything that was thrown. A RollcallError brings its reason, text and metadata, shortened to
- * fit into trailers; a ConnectError its code; anything else is INTERNAL with the request id alone.
+ * fit into trailers; a ConnectError its code; an error of the database the reason that it stands for; anything else is
+ * INTERNAL with the request id alone.
  */
 export function toWireError(thrown: unknown, requestId: string): WireError {
   if (thrown instanceof ConnectError) {
     return { code: thrown.code, message: shorten(thrown.rawMessage, MAX_MESSAGE_LENGTH), info: undefined, retry: undefined };
   }
-  const error = thrown instanceof RollcallError ? thrown : new RollcallError('INTERNAL', 'internal error');
+  const error = toRollcallError(thrown);
   const metadata = shortenMetadata(error.reason === 'INTERNAL' ? { ...error.metadata, requestId } : error.metadata);
   return {
     code: STATUS_CODES[error.reason],

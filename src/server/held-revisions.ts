@@ -5,12 +5,23 @@ import { holdRevision, releaseRevision } from '../storage/identities.js';
 const HOLD_MS = 120_000;
 const RENEW_INTERVAL_MS = 30_000;
 
+/** What streams of one environment need. */
+interface Holding {
+  readonly environmentId: number;
+  /** One for each stream. */
+  readonly revisions: { readonly revision: number }[];
+  /** What the database holds for them by now; Infinity for nothing. */
+  held: number;
+  /** Writes follow each other, so that the last word is the last one written. */
+  writing: Promise<void>;
+}
+
 /** Keeps tombstones as long as streams of this process need their identifiers: one row for each environment that is being streamed. */
 export class HeldRevisions {
   readonly #database: Database;
   readonly #onError: (error: unknown) => void;
   readonly #holder = randomUUID();
-  readonly #streams = new Map<number, Set<{ readonly revision: number }>>();
+  readonly #holdings = new Map<number, Holding>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(database: Database, onError: (error: unknown) => void) {
@@ -20,7 +31,7 @@ export class HeldRevisions {
 
   run(): void {
     this.#timer = setInterval(() => {
-      for (const environmentId of this.#streams.keys()) this.#renew(environmentId).catch(this.#onError);
+      for (const holding of this.#holdings.values()) this.#write(holding).catch(this.#onError);
     }, RENEW_INTERVAL_MS);
   }
 
@@ -30,19 +41,16 @@ export class HeldRevisions {
 
   /** Holds a revision of an environment until the function it gives is called. */
   async hold(environmentId: number, revision: number): Promise<() => void> {
+    const holding = this.#holdingOf(environmentId);
     const stream = { revision };
-    const streams = this.#streams.get(environmentId) ?? new Set();
-    const isHeld = [...streams].some((other) => other.revision <= revision);
-    streams.add(stream);
-    this.#streams.set(environmentId, streams);
+    holding.revisions.push(stream);
     const release = (): void => {
-      streams.delete(stream);
-      if (streams.size > 0 || !this.#streams.delete(environmentId)) return;
-      releaseRevision(this.#database.sql, environmentId, this.#holder).catch(this.#onError);
+      holding.revisions.splice(holding.revisions.indexOf(stream), 1);
+      if (holding.revisions.length === 0) this.#write(holding).catch(this.#onError);
     };
-    if (isHeld) return release;
+    if (holding.held <= revision) return release;
     try {
-      await this.#renew(environmentId);
+      await this.#write(holding);
     } catch (error) {
       release();
       throw error;
@@ -50,9 +58,27 @@ export class HeldRevisions {
     return release;
   }
 
-  async #renew(environmentId: number): Promise<void> {
-    const streams = this.#streams.get(environmentId) ?? [];
-    const lowest = Math.min(...[...streams].map(({ revision }) => revision));
-    if (lowest < Infinity) await holdRevision(this.#database.sql, environmentId, this.#holder, lowest, HOLD_MS);
+  #holdingOf(environmentId: number): Holding {
+    let holding = this.#holdings.get(environmentId);
+    if (holding === undefined) this.#holdings.set(environmentId, (holding = { environmentId, revisions: [], held: Infinity, writing: Promise.resolve() }));
+    return holding;
+  }
+
+  #write(holding: Holding): Promise<void> {
+    const written = holding.writing.then(() => this.#writeNow(holding));
+    holding.writing = written.catch(() => undefined);
+    return written;
+  }
+
+  async #writeNow(holding: Holding): Promise<void> {
+    const { environmentId, revisions } = holding;
+    const lowest = Math.min(...revisions.map(({ revision }) => revision));
+    if (lowest < Infinity) {
+      await holdRevision(this.#database.sql, environmentId, this.#holder, lowest, HOLD_MS);
+      holding.held = lowest;
+    } else if (holding.held < Infinity) {
+      holding.held = Infinity;
+      await releaseRevision(this.#database.sql, environmentId, this.#holder);
+    }
   }
 }

@@ -8,18 +8,21 @@ import {
 } from '../gen/rollcall/v1/index_service_pb.js';
 import type { CommittedRevision } from '../indexing/applier.js';
 import { rebuildAtom } from '../indexing/catalog-writer.js';
-import { verify } from '../indexing/verify.js';
+import { type Difference, verify } from '../indexing/verify.js';
+import type { EnvironmentIndex } from '../query/environment-index.js';
 import type { EnvironmentIndexes } from '../query/environment-indexes.js';
-import { readAtoms, readUniverse, type StoredAtom } from '../storage/atoms.js';
+import { readAtoms, type StoredAtom } from '../storage/atoms.js';
 import { cardinalities } from '../storage/chunks.js';
 import type { Database } from '../storage/database.js';
 import { type Environment, listEnvironments, readHead } from '../storage/environments.js';
 import { measureLog } from '../storage/log.js';
 import { highestOrdinal } from '../storage/scans.js';
+import { builtShare, findAtom } from './build-progress.js';
 import { expectEnvironment } from './environment-service.js';
 import type { Handlers } from './handlers.js';
 
 const MAX_ENVIRONMENTS = 10_000;
+const MAX_DIFFERENCES = 1_000;
 
 /** The handlers of IndexService. `onRebuild` is told of revisions that turn atoms back to building. */
 export function indexHandlers(database: Database, indexes: EnvironmentIndexes, onRebuild: (revision: CommittedRevision) => void): Handlers<typeof IndexService> {
@@ -33,12 +36,10 @@ export function indexHandlers(database: Database, indexes: EnvironmentIndexes, o
     async rebuildAtom({ environment: key, atomId }) {
       const environment = await expectEnvironment(database, key);
       const id = Number(atomId);
-      const find = async (): Promise<StoredAtom | undefined> =>
-        id === UNIVERSE_ATOM_ID ? readUniverse(database.sql, environment.id) : (await readAtoms(database.sql, environment.id)).find((atom) => atom.id === id);
-      if ((await find()) === undefined) throw unknownAtom(id);
+      if ((await findAtom(database.sql, environment, id)) === undefined) throw unknownAtom(id);
       const committed = await rebuildAtom(database, environment, id);
       if (committed !== undefined) onRebuild(committed);
-      const atom = await find();
+      const atom = await findAtom(database.sql, environment, id);
       if (atom === undefined) throw unknownAtom(id);
       return { atom: atomStatus(atom, 0, await highestOrdinal(database.sql, environment.id)) };
     },
@@ -53,7 +54,7 @@ export function indexHandlers(database: Database, indexes: EnvironmentIndexes, o
         revision: BigInt(found.revision),
         chunksChecked: BigInt(found.chunksChecked),
         identitiesChecked: BigInt(found.identitiesChecked),
-        differences: found.differences.map(({ atomId, definition, chunk, missing, surplus, isCorrupt }) => ({
+        differences: firstDifferences(found.differences).map(({ atomId, definition, chunk, missing, surplus, isCorrupt }) => ({
           atomId: BigInt(atomId), definition: describe(definition), chunk: BigInt(chunk), missing: BigInt(missing), surplus: BigInt(surplus), corrupt: isCorrupt,
         })),
       };
@@ -64,9 +65,9 @@ export function indexHandlers(database: Database, indexes: EnvironmentIndexes, o
 type EnvironmentStatus = MessageInitShape<typeof EnvironmentStatusSchema>;
 
 async function statusOf(database: Database, indexes: EnvironmentIndexes, environment: Environment, includeAtoms: boolean): Promise<EnvironmentStatus> {
-  const index = await indexes.get(environment.key);
-  await index.loadUniverse();
   const { sql } = database;
+  const index = await indexes.get(environment.key);
+  const isReady = await canAnswer(index);
   const head = await readHead(sql, environment.id);
   const atoms = await readAtoms(sql, environment.id);
   const log = await measureLog(sql, environment.id, 0);
@@ -75,7 +76,7 @@ async function statusOf(database: Database, indexes: EnvironmentIndexes, environ
   const highest = includeAtoms ? await highestOrdinal(sql, environment.id) : 0;
   return {
     environment: environment.key,
-    state: EnvironmentState.READY,
+    state: isReady ? EnvironmentState.READY : EnvironmentState.LOADING,
     identities: BigInt(index.identities ?? 0),
     revision: BigInt(head?.revision ?? 0),
     catalogRevision: BigInt(head?.catalogRevision ?? 0),
@@ -86,6 +87,17 @@ async function statusOf(database: Database, indexes: EnvironmentIndexes, environ
     atomsBuilding: BigInt(atoms.length - ready),
     atoms: includeAtoms ? atoms.map((atom) => atomStatus(atom, counts.get(atom.id) ?? 0, highest)) : [],
   };
+}
+
+/** Whether the universe is in memory by now: while it is being built, the environment refuses reads. */
+async function canAnswer(index: EnvironmentIndex): Promise<boolean> {
+  try {
+    await index.loadUniverse();
+    return true;
+  } catch (error) {
+    if (error instanceof RollcallError && (error.reason === 'ATOM_BUILDING' || error.reason === 'INDEX_CORRUPT')) return false;
+    throw error;
+  }
 }
 
 function totalsOf(environments: readonly EnvironmentStatus[]) {
@@ -99,17 +111,20 @@ function totalsOf(environments: readonly EnvironmentStatus[]) {
   };
 }
 
-function atomStatus(atom: StoredAtom, cardinality: number, highestOrdinal: number): MessageInitShape<typeof AtomStatusSchema> {
-  const isReady = atom.state === 'ready';
+function atomStatus(atom: StoredAtom, cardinality: number, highest: number): MessageInitShape<typeof AtomStatusSchema> {
   return {
     id: BigInt(atom.id),
     definition: atom.id === UNIVERSE_ATOM_ID ? 'every identity' : describe(atom.definition),
-    state: isReady ? AtomState.READY : AtomState.BUILDING,
-    progress: isReady ? 1 : Math.min(0.99, atom.scannedBelow / (highestOrdinal + 1)),
+    state: atom.state === 'ready' ? AtomState.READY : AtomState.BUILDING,
+    progress: builtShare(atom, highest),
     chunks: BigInt(atom.chunks),
     cardinality: BigInt(cardinality),
     baseRevision: BigInt(atom.baseRevision),
   };
+}
+
+function firstDifferences(differences: readonly Difference[]): Difference[] {
+  return [...differences].sort((a, b) => a.atomId - b.atomId || a.chunk - b.chunk).slice(0, MAX_DIFFERENCES);
 }
 
 /** An atom in words; the universe has no definition. */

@@ -11,21 +11,19 @@ export function ingestHandlers(applier: Applier, maxBatchChanges: number): Handl
   return {
     async applyChanges(requests) {
       const revisions = new Map<string, number>();
-      let changed = 0;
       let unchanged = 0;
       let received = 0;
       let batch = 0;
       for await (const request of requests) {
         const applied = await applyBatch(applier, request, { batch, received, maxBatchChanges });
         for (const [environment, revision] of applied.revisions) revisions.set(environment, revision);
-        changed += applied.changed;
         unchanged += applied.unchanged;
         received += request.changes.length;
         batch++;
       }
       return {
-        revisions: [...revisions].map(([environment, revision]) => ({ environment, revision: BigInt(revision) })),
-        applied: BigInt(changed),
+        revisions: [...revisions].sort(([a], [b]) => (a < b ? -1 : 1)).map(([environment, revision]) => ({ environment, revision: BigInt(revision) })),
+        applied: BigInt(received),
         unchanged: BigInt(unchanged),
       };
     },

@@ -10,10 +10,11 @@ export interface EncodedMembers {
   readonly lastOrdinal: number;
 }
 
-/** A message ends when its members have this many bytes. */
+/** A message is about this large: between 16 and 64 KiB, but for the last of a stream, or a single larger member. */
 const MESSAGE_BYTES = 32 * 1024;
-/** Members of one message where their size is not known beforehand. */
-const MEMBERS_PER_MESSAGE = 100;
+const MAX_MESSAGE_BYTES = 60 * 1024;
+/** A stored identifier of a packed page has at most 1,800 bytes, and what stands around it at most 32. */
+const MAX_PACKED_MEMBER_BYTES = 2048;
 const NEWLINE = 0x0a;
 /** Tags of `members`, `id` and `identifier`, each below 128, so one byte. */
 const TAG = { members: 0x0a, id: 0x08, identifier: 0x12 } as const;
@@ -39,38 +40,49 @@ function* encodeGenerated(
   ordinals: Float64Array,
   member: (index: number) => { identifier: string; traits?: ReturnType<typeof traitMessagesOf> },
 ): Generator<EncodedMembers> {
-  for (let from = 0; from < ordinals.length; from += MEMBERS_PER_MESSAGE) {
-    const part = ordinals.subarray(from, from + MEMBERS_PER_MESSAGE);
-    const members = [...part].map((ordinal, offset) => ({ id: BigInt(ordinal), ...member(from + offset) }));
+  let parts: Uint8Array[] = [];
+  let length = 0;
+  for (const [index, ordinal] of ordinals.entries()) {
+    const members = [{ id: BigInt(ordinal), ...member(index) }];
     const bytes = toBinary(StreamMembersResponseSchema, create(StreamMembersResponseSchema, { members }));
-    yield { bytes, count: part.length, lastOrdinal: part.at(-1) ?? 0 };
+    parts.push(bytes);
+    length += bytes.length;
+    if (length < MESSAGE_BYTES && index + 1 < ordinals.length) continue;
+    yield { bytes: Buffer.concat(parts), count: parts.length, lastOrdinal: ordinal };
+    parts = [];
+    length = 0;
   }
 }
 
+/** Messages of one page have equally many members, so that none is a small rest. */
 function* encodePacked(ordinals: Float64Array, identifiers: Buffer): Generator<EncodedMembers> {
+  const estimatedBytes = identifiers.length + ordinals.length * (4 + varintSize(ordinals.at(-1) ?? 0));
+  const messages = Math.max(1, Math.round(estimatedBytes / MESSAGE_BYTES));
+  const maxMembers = Math.ceil(ordinals.length / messages);
   let from = 0;
   let position = 0;
   while (from < ordinals.length) {
-    const message = encodeMessage(ordinals, identifiers, from, position);
+    const message = encodeMessage(ordinals, identifiers, from, position, maxMembers);
     yield { bytes: message.bytes, count: message.next - from, lastOrdinal: ordinals[message.next - 1] ?? 0 };
     from = message.next;
     position = message.position;
   }
 }
 
-/** Encodes members from the one at `from`, whose identifier begins at `position`, until the message is large enough. */
+/** Encodes members from the one at `from`, whose identifier begins at `position`: at most `maxMembers`, fewer where the message gets too large. */
 function encodeMessage(
   ordinals: Float64Array,
   identifiers: Buffer,
   from: number,
   position: number,
+  maxMembers: number,
 ): { bytes: Buffer; next: number; position: number } {
-  // An identifier in a packed page has at most 1,800 bytes, and what stands around it at most 32.
-  const out = Buffer.allocUnsafe(MESSAGE_BYTES + 2048);
+  const out = Buffer.allocUnsafe(MAX_MESSAGE_BYTES + MAX_PACKED_MEMBER_BYTES);
+  const until = Math.min(ordinals.length, from + maxMembers);
   let next = from;
   let length = 0;
   let start = position;
-  while (next < ordinals.length && length < MESSAGE_BYTES) {
+  while (next < until && length < MAX_MESSAGE_BYTES) {
     let end = start;
     while (identifiers[end] !== NEWLINE) end++;
     const ordinal = ordinals[next++] ?? 0;

@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.js';
 import { findSegment, listSegments, type StoredSegment } from '../storage/segments.js';
 import { DEFAULT_PROJECT } from './environment-service.js';
 import type { Handlers } from './handlers.js';
+import { readListUpload } from './list-upload.js';
 import { pageSizeOf, readNameToken, writeNameToken } from './name-tokens.js';
 import { dialectOf, rulesOf, segmentMessage } from './segment-messages.js';
 
@@ -39,14 +40,7 @@ export function segmentHandlers(database: Database, onCommitted: (revision: Comm
       return listPage(database, projectOf(project), key, pageSize, pageToken);
     },
     async putList(requests) {
-      let project = '';
-      let name = '';
-      const values = new Set<string>();
-      for await (const request of requests) {
-        if (request.name !== '') ({ project, name } = request);
-        for (const value of request.values) values.add(value);
-      }
-      if (name === '') throw new RollcallError('INVALID_REQUEST', 'the list has no name', { metadata: { field: 'name' } });
+      const { project, name, values } = await readListUpload(requests);
       const { sha256, revisions } = await putList(database, projectOf(project), name, values);
       revisions.forEach(onCommitted);
       return { project: projectOf(project), name, size: BigInt(values.size), sha256 };

@@ -14,7 +14,7 @@ import { migrate } from '../storage/migrate.js';
 import { Drafts } from './drafts.js';
 import { environmentHandlers } from './environment-service.js';
 import { type CallFailure, isWorthLogging } from './errors.js';
-import { startGrpcServer } from './grpc-server.js';
+import { type RunningServer, startGrpcServer } from './grpc-server.js';
 import { implement, type Implementation } from './handlers.js';
 import { createHealth } from './health.js';
 import { HeldRevisions } from './held-revisions.js';
@@ -24,6 +24,7 @@ import { ingestHandlers } from './ingest-service.js';
 import type { Logger } from './logger.js';
 import { membershipHandlers } from './membership-service.js';
 import type { Options } from './options.js';
+import { configureProtobufText } from './protobuf-text.js';
 import { createRevisionNews } from './revision-news.js';
 import { segmentHandlers } from './segment-service.js';
 import { createStreamSlots } from './stream-slots.js';
@@ -44,6 +45,7 @@ const CLOSE_TIMEOUT_MS = 5_000;
 
 /** Starts everything: the database where it is embedded, migrations, the readers and writers, gRPC and HTTP. */
 export async function startRollcall(options: Options, logger: Logger): Promise<Rollcall> {
+  configureProtobufText();
   const closing: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
     for (const close of closing.splice(0).reverse()) {
@@ -105,10 +107,14 @@ async function serve(database: Database, options: Options, logger: Logger, closi
       return false;
     }
   };
+  const servers: RunningServer[] = [];
+  closing.push(async () => {
+    await Promise.all(servers.map((server) => server.stop(options.shutdownGraceMs)));
+  });
   const grpc = await startGrpcServer({ ...shared, port: options.grpcPort, implementations: [...implementations, health.implementation] });
-  closing.push(() => grpc.stop(options.shutdownGraceMs));
+  servers.push(grpc);
   const http = await startHttpServer({ ...shared, port: options.httpPort, implementations, isReady });
-  closing.push(() => http.stop(options.shutdownGraceMs));
+  servers.push(http);
   health.setServing(true);
   closing.push(() => {
     health.setServing(false);

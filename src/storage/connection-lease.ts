@@ -14,14 +14,17 @@ interface Statement extends Promise<unknown> {
  */
 export class ConnectionLease {
   readonly #client: DriverSql;
+  readonly #terminate: (pid: number) => void;
   readonly #running = new Set<Statement>();
+  #pid: number | undefined;
   #isLost = false;
   #use = 0;
   #silenceLimitMs = 0;
   #silence: NodeJS.Timeout | undefined;
 
-  /** `connect` opens a driver of one connection. */
-  constructor(connect: (onClose: () => void) => DriverSql) {
+  /** `connect` opens a driver of one connection; `terminate` ends a process of Postgres by way of another one. */
+  constructor(connect: (onClose: () => void) => DriverSql, terminate: (pid: number) => void) {
+    this.#terminate = terminate;
     this.#client = connect(() => {
       this.#lose();
     });
@@ -35,10 +38,11 @@ export class ConnectionLease {
    * A handle that works until `endUse` or until the connection is lost. When for `silenceLimitMs` no statement was made
    * or answered, the connection counts as half open and is cut; 0 is no limit.
    */
-  startUse(silenceLimitMs: number): DriverSql {
+  async startUse(silenceLimitMs: number): Promise<DriverSql> {
     const use = ++this.#use;
     this.#silenceLimitMs = silenceLimitMs;
     this.#watchSilence();
+    this.#pid ??= await this.#askPid();
     const run = (make: () => unknown): unknown => {
       if (this.#isLost || use !== this.#use) throw new RollcallError('DATABASE_UNAVAILABLE', 'The connection to the database was lost');
       return this.#track(make());
@@ -58,24 +62,28 @@ export class ConnectionLease {
     clearTimeout(this.#silence);
   }
 
-  /** Cancels in Postgres what is running, and cuts the connection, so that no later statement can be hit instead. */
-  cancel(): void {
-    for (const statement of this.#running) ignoreFailure(statement.cancel());
-    this.cut();
-  }
-
-  /** Closes the connection now; what is running on it fails. */
+  /**
+   * Closes the connection now, and ends in Postgres what runs on it. Not by the driver's `cancel`, which could hit a
+   * later statement, and whose own failure nobody could catch.
+   */
   cut(): void {
-    this.#lose();
-    ignoreFailure(this.#client.end({ timeout: 0 }));
+    if (this.#running.size > 0 && this.#pid !== undefined && !this.#isLost) this.#terminate(this.#pid);
+    this.#isLost = true;
+    clearTimeout(this.#silence);
+    this.#client.end({ timeout: 0 }).catch(() => undefined);
   }
 
+  /** What still waits in the driver would be sent on a new connection. What was sent has failed already. */
   #lose(): void {
     if (this.#isLost) return;
     this.#isLost = true;
     clearTimeout(this.#silence);
-    // What still waits in the driver would otherwise be sent on a new connection.
-    for (const statement of this.#running) ignoreFailure(statement.cancel());
+    for (const statement of this.#running) statement.cancel();
+  }
+
+  async #askPid(): Promise<number | undefined> {
+    const [row] = await this.#client<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    return row?.pid;
   }
 
   /** `Promise.prototype.then` itself, since the driver's `then` sends the statement, and this may be a fragment. */
@@ -101,8 +109,4 @@ export class ConnectionLease {
 
 function isStatement(value: unknown): value is Statement {
   return value instanceof Promise && 'cancel' in value && typeof value.cancel === 'function';
-}
-
-function ignoreFailure(outcome: unknown): void {
-  Promise.resolve(outcome).catch(() => undefined);
 }

@@ -13,6 +13,8 @@ export interface ConnectionLeasesOptions {
   /** How long to wait for a connection to become free. */
   readonly acquireTimeoutMs: number;
   readonly connect: (onClose: () => void) => DriverSql;
+  /** Ends a process of Postgres by its id. */
+  readonly terminate: (pid: number) => void;
 }
 
 /** A bounded pool of connections, each lent to one piece of work at a time, first come first served. */
@@ -58,7 +60,7 @@ export class ConnectionLeases {
   }
 
   #open(): ConnectionLease {
-    const lease = new ConnectionLease(this.#options.connect);
+    const lease = new ConnectionLease(this.#options.connect, this.#options.terminate);
     this.#leases.add(lease);
     return lease;
   }

@@ -9,6 +9,7 @@ const MESSAGES = {
   CONFLICT: 'Another transaction was in the way; try again',
   DEADLINE_EXCEEDED: 'The database took longer than it may',
   CANCELLED: 'The call was cancelled',
+  INVALID_REQUEST: 'A text holds a character that cannot be stored, such as NUL',
   INTERNAL: 'An internal error occurred',
 } as const satisfies Partial<Record<ErrorReason, string>>;
 
@@ -16,6 +17,8 @@ type DatabaseReason = keyof typeof MESSAGES;
 
 /** By SQLSTATE, the driver's or the operating system's code; classes (`08…`) are in `REASONS_BY_CLASS`. */
 const REASONS: ReadonlyMap<string, DatabaseReason> = new Map<string, DatabaseReason>([
+  ['22021', 'INVALID_REQUEST'], // NUL in a text
+  ['22P05', 'INVALID_REQUEST'], // NUL in a JSON value
   ['25006', 'DATABASE_UNAVAILABLE'], // a read-only standby, while a failover is on its way
   ['25P03', 'DATABASE_UNAVAILABLE'],
   ['3D000', 'DATABASE_UNAVAILABLE'],

@@ -44,19 +44,19 @@ const OLDEST_SERVER_VERSION = 140_000;
 const DEFAULT_RETRIES = 10;
 /** What an answer may take on the way, beyond the time that Postgres itself allows a statement. */
 const NETWORK_GRACE_MS = 10_000;
-const LISTEN_CONNECTIONS = 1;
 
 /** Connects lazily: a database that is away shows in the first statement, within the connect timeout. */
 export function connectDatabase(options: DatabaseOptions): Database {
   const { maxConnections, statementTimeoutMs } = options;
   const sharedConnections = Math.max(1, Math.floor(maxConnections / 3));
-  const shared = new SharedPool((onClose) => openDriver(options, sharedConnections, 0, onClose), statementTimeoutMs);
+  const shared = new SharedPool((onClose) => openDriver(options, sharedConnections, onClose), statementTimeoutMs);
   const leases = new ConnectionLeases({
     maxLeases: Math.max(1, maxConnections - sharedConnections),
     acquireTimeoutMs: statementTimeoutMs,
-    connect: (onClose) => openDriver(options, 1, 0, onClose),
+    connect: (onClose) => openDriver(options, 1, onClose),
+    terminate: (pid) => void shared.sql`select pg_terminate_backend(${pid})`.catch(() => undefined),
   });
-  const listener = openDriver(options, LISTEN_CONNECTIONS, 0, () => undefined);
+  const listener = openDriver(options, 1, () => undefined);
   return {
     sql: shared.sql,
     leases,
@@ -107,11 +107,10 @@ async function onLease<T>(
 ): Promise<T> {
   return database.leases.lend(signal, async (lease) => {
     const longest = Math.max(statementTimeoutMs, IDLE_TRANSACTION_TIMEOUT_MS) + NETWORK_GRACE_MS;
-    const sql = lease.startUse(statementTimeoutMs === 0 ? 0 : longest);
-    const onAbort = (): void => lease.cancel();
+    const onAbort = (): void => lease.cut();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      return await work(lease, sql);
+      return await work(lease, await lease.startUse(statementTimeoutMs === 0 ? 0 : longest));
     } catch (error) {
       throw signal?.aborted === true ? abortError(signal) : error;
     } finally {
@@ -140,7 +139,6 @@ function beginStatement({ isolation, readOnly = false, statementTimeoutMs }: Tra
 }
 
 async function rollBack(lease: ConnectionLease, sql: Sql): Promise<void> {
-  if (lease.isLost) return;
   try {
     await sql.unsafe('rollback');
   } catch {

@@ -25,10 +25,10 @@ const RECONNECT_DELAY_SECONDS = 0.1;
  *
  * `max_pipeline` 0 sends a statement only when the one before is answered: cancelling would otherwise hit a neighbour.
  */
-export function openDriver(options: DriverOptions, maxConnections: number, maxPipeline: number, onClose: () => void): DriverSql {
+export function openDriver(options: DriverOptions, maxConnections: number, onClose: () => void): DriverSql {
   const settings = {
     max: maxConnections,
-    max_pipeline: maxPipeline,
+    max_pipeline: 0,
     connect_timeout: options.connectTimeoutMs / 1000,
     keep_alive: KEEP_ALIVE_SECONDS,
     backoff: () => RECONNECT_DELAY_SECONDS,

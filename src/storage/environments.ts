@@ -56,10 +56,11 @@ export async function findEnvironment(sql: Sql, key: string): Promise<Environmen
   return row;
 }
 
-/** Live environments by key, after `afterKey`, at most `limit`. */
-export async function listEnvironments(sql: Sql, afterKey: string, limit: number): Promise<Environment[]> {
+/** Live environments by key, after `afterKey`, at most `limit`; only those of `project` unless it is ''. */
+export async function listEnvironments(sql: Sql, afterKey: string, limit: number, project = ''): Promise<Environment[]> {
+  const isOfProject = project === '' ? sql`` : sql`and project = ${project}`;
   return sql<Environment[]>`
-    select ${columns(sql)} from environment where deleted_at is null and key > ${afterKey} order by key limit ${limit}`;
+    select ${columns(sql)} from environment where deleted_at is null and key > ${afterKey} ${isOfProject} order by key limit ${limit}`;
 }
 
 /** The live environments of a project, by id. */

@@ -32,6 +32,7 @@ function longForm(identifier: string): string | null {
   return storedIdentifier(identifier) === identifier ? null : identifier;
 }
 
+const traitsText = (sql: Sql, isWanted: boolean) => (isWanted ? sql`traits::text` : sql`'{}'`);
 const wholeIdentifier = (sql: Sql) => sql`coalesce(long_identifier, identifier)`;
 
 /**
@@ -116,20 +117,21 @@ export async function findIdentityById(sql: Sql, environmentId: number, id: numb
   return row;
 }
 
-/** Live and deleted identities by ordinal, ascending: what a page of members shows. */
-export async function readIdentities(sql: Sql, environmentId: number, ids: readonly number[]): Promise<StoredIdentity[]> {
+/** Live and deleted identities by ordinal, ascending: what a page of members shows. Without their traits, those are '{}'. */
+export async function readIdentities(sql: Sql, environmentId: number, ids: readonly number[], includeTraits = true): Promise<StoredIdentity[]> {
   return sql<StoredIdentity[]>`
-    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
+    select id, ${wholeIdentifier(sql)} as identifier, ${traitsText(sql, includeTraits)} as traits from identity
     where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)}) order by id`;
 }
 
 /** Those of the ids whose identifiers contain `text`, whatever the case, ascending. */
-export async function filterByIdentifier(sql: Sql, environmentId: number, ids: readonly number[], text: string): Promise<StoredIdentity[]> {
-  return sql<StoredIdentity[]>`
-    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
+export async function filterByIdentifier(sql: Sql, environmentId: number, ids: readonly number[], text: string): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select id from identity
     where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)})
       and position(lower(${text}) in lower(${wholeIdentifier(sql)})) > 0
     order by id`;
+  return rows.map(({ id }) => id);
 }
 
 /** Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. */

@@ -37,7 +37,7 @@ export async function readMemberPage(database: Database, environmentId: number, 
 }
 
 async function readOneByOne(sql: Sql, environmentId: number, ordinals: Float64Array): Promise<MemberPage> {
-  const rows = await readIdentities(sql, environmentId, [...ordinals]);
+  const rows = await readIdentities(sql, environmentId, [...ordinals], false);
   return { kind: 'listed', ordinals: Float64Array.from(rows, ({ id }) => id), identifiers: rows.map(({ identifier }) => identifier) };
 }
 

@@ -3,8 +3,10 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
 import ts from 'typescript';
+import { z } from 'zod';
 
 /** The command line as its sources are now, for other processes to run. */
 export interface CompiledCli {
@@ -25,6 +27,18 @@ export interface CommandResult {
   readonly exitCode: number | null;
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** The first line that a command writes: what `serve --json` says of itself. */
+export async function readAddresses(child: ChildProcessWithoutNullStreams): Promise<{ grpcAddress: string; httpAddress: string }> {
+  const lines = createInterface({ input: child.stdout });
+  const line = await new Promise<string>((resolveLine) => lines.once('line', resolveLine));
+  return z.object({ grpcAddress: z.string(), httpAddress: z.string() }).parse(JSON.parse(line));
+}
+
+/** How a command ends; asked before it can. */
+export function exitCodeOf(child: ChildProcessWithoutNullStreams): Promise<number | null> {
+  return new Promise((resolveEnded) => child.once('close', resolveEnded));
 }
 
 /** Compiles all of `src` without looking at the types. */
@@ -56,9 +70,8 @@ function cliAt(main: string, remove: () => Promise<void>): CompiledCli {
     remove,
     run: async (args, options = {}) => {
       const child = start(args, options);
-      child.stdin.end(options.stdin ?? '');
-      const ended = new Promise<number | null>((resolveEnded) => child.once('close', resolveEnded));
-      const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+      child.stdin.on('error', () => undefined).end(options.stdin ?? '');
+      const [stdout, stderr, exitCode] = await Promise.all([text(child.stdout), text(child.stderr), exitCodeOf(child)]);
       return { exitCode, stdout, stderr };
     },
   };

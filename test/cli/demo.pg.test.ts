@@ -19,7 +19,7 @@ afterAll(async () => {
 
 it('shows every query on a small population, twice in the same folder', async () => {
   for (let run = 1; run <= 2; run += 1) {
-    const { exitCode, stdout, stderr } = await cli.run(['demo', '--identities', '5000', '--directory', 'demo'], { cwd: folder });
+    const { exitCode, stdout, stderr } = await cli.run(['demo', '--identities', '5000', '--data-directory', 'demo'], { cwd: folder });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     for (const query of ['Count growth', 'Sample', 'ListMembers', 'CheckMembership', 'Explain', 'What next']) expect(stdout).toContain(query);
     expect((await readFile(join(folder, 'demo/launch.ndjson'), 'utf8')).length).toBeGreaterThan(1000);
@@ -27,9 +27,10 @@ it('shows every query on a small population, twice in the same folder', async ()
 });
 
 it('does not empty a folder of somebody else', async () => {
-  await writeFile(join(folder, 'thesis.txt'), 'years of work');
-  const { exitCode, stderr } = await cli.run(['demo', '--directory', folder]);
+  const theirs = await mkdtemp(join(folder, 'theirs-'));
+  await writeFile(join(theirs, 'thesis.txt'), 'years of work');
+  const { exitCode, stderr } = await cli.run(['demo', '--data-directory', theirs]);
   expect(exitCode).toBe(1);
   expect(stderr).toContain('thesis.txt');
-  expect(await readFile(join(folder, 'thesis.txt'), 'utf8')).toBe('years of work');
+  expect(await readFile(join(theirs, 'thesis.txt'), 'utf8')).toBe('years of work');
 });

@@ -1,11 +1,9 @@
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, chmod } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CompiledCli } from './compiled-cli.js';
-import { compileCli } from './compiled-cli.js';
+import { compileCli, exitCodeOf, readAddresses } from './compiled-cli.js';
 
 let cli: CompiledCli;
 let dataDirectory: string;
@@ -26,16 +24,16 @@ function onFolder(...args: string[]) {
 it('serves the embedded database; other commands on its folder talk to it, and go on without it when it has stopped', async () => {
   expect(await onFolder('migrate')).toMatchObject({ exitCode: 0, stderr: '' });
   const server = cli.start(['serve', '--grpc-port', '0', '--http-port', '0', '--data-directory', dataDirectory, '--log-level', 'error', '--json']);
-  const [line] = await once(createInterface({ input: server.stdout }), 'line');
-  const announced = JSON.parse(await readFile(join(dataDirectory, 'server.json'), 'utf8'));
-  expect(announced).toEqual({ pid: server.pid, grpcAddress: JSON.parse(String(line)).grpcAddress });
+  const { grpcAddress } = await readAddresses(server);
+  expect(JSON.parse(await readFile(join(dataDirectory, 'server.json'), 'utf8'))).toEqual({ pid: server.pid, grpcAddress });
   const input = '{"identifier":"ada","age":36}\n{"identifier":"ben","age":7}\n';
   const imported = await cli.run(['import', '-', '--format', 'ndjson', '--data-directory', dataDirectory], { stdin: input });
   expect(imported).toMatchObject({ exitCode: 0, stderr: '' });
   expect(await onFolder('count', '--where', 'age GREATER_THAN 18')).toMatchObject({ exitCode: 0, stderr: '' });
 
+  const ended = exitCodeOf(server);
   server.kill('SIGTERM');
-  expect(await once(server, 'exit')).toEqual([0, null]);
+  expect(await ended).toBe(0);
   await expect(readFile(join(dataDirectory, 'server.json'))).rejects.toThrow();
   const alone = await onFolder('count', '--where', 'age GREATER_THAN 18');
   expect(alone).toMatchObject({ exitCode: 0, stderr: '' });

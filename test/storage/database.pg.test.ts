@@ -1,20 +1,23 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RollcallError } from '../../src/core/errors.js';
+import { ConnectionLease } from '../../src/storage/connection-lease.js';
 import { checkServerVersion, connectDatabase, inTransaction, runCancellable } from '../../src/storage/database.js';
 import type { Database, Sql } from '../../src/storage/database.js';
 import { toRollcallError } from '../../src/storage/database-errors.js';
+import { openDriver } from '../../src/storage/driver.js';
 import { createTestDatabase, TEST_CONNECTION } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
+import { startTcpProxy } from '../helpers/tcp-proxy.js';
 
-let test1: TestDatabase;
+let own: TestDatabase;
 let db: Database;
 
 beforeAll(async () => {
-  test1 = await createTestDatabase();
-  ({ db } = test1);
+  own = await createTestDatabase();
+  ({ db } = own);
   await db.sql`create table note (id int primary key, text text)`;
 });
-afterAll(() => test1.drop());
+afterAll(() => own.drop());
 
 const READ_COMMITTED = { isolation: 'read committed' } as const;
 
@@ -94,17 +97,20 @@ describe('a transaction', () => {
   });
 
   test('sends none of its waiting statements on a new connection when it loses its own', async () => {
-    const lost = inTransaction(db, { ...READ_COMMITTED, retries: 0 }, async (tx) => {
-      const running = tx`select pg_sleep(20) as first_of_two`;
-      const waiting = tx`insert into note values (6, 'f')`;
-      const settled = Promise.allSettled([running, waiting]);
-      await terminate(await untilRunning('select pg_sleep(20) as first_of_two'));
+    const proxy = await startTcpProxy(own.url);
+    const far = connectDatabase({ ...TEST_CONNECTION, url: proxy.url });
+    const lost = inTransaction(far, { ...READ_COMMITTED, retries: 0 }, async (tx) => {
+      const settled = Promise.allSettled([tx`select pg_sleep(20) as first_of_two`, tx`insert into note values (6, 'f')`]);
+      await untilRunning('select pg_sleep(20) as first_of_two');
+      proxy.cutConnections();
       expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
       throw new Error('both failed');
     });
     await expect(lost).rejects.toThrow('both failed');
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(await notes()).not.toContain(6);
+    await far.close(100);
+    await proxy.close();
   });
 
   test('runs again after a serialization failure', async () => {
@@ -156,7 +162,7 @@ describe('a limit of time', () => {
   });
 
   test('waiting for a free connection can be aborted, and is bounded', async () => {
-    const narrow = connectDatabase({ ...TEST_CONNECTION, url: test1.url, maxConnections: 2, statementTimeoutMs: 300 });
+    const narrow = connectDatabase({ ...TEST_CONNECTION, url: own.url, maxConnections: 2, statementTimeoutMs: 300 });
     const holding = inTransaction(narrow, READ_COMMITTED, () => new Promise((resolve) => setTimeout(resolve, 1_000)));
     expect(await reasonOf(runCancellable(narrow, AbortSignal.timeout(50), (sql) => sql`select 1`))).toBe('DEADLINE_EXCEEDED');
     expect(await reasonOf(runCancellable(narrow, undefined, (sql) => sql`select 1`))).toBe('DATABASE_UNAVAILABLE');
@@ -167,6 +173,22 @@ describe('a limit of time', () => {
 });
 
 describe('a database that is away', () => {
+  test('is noticed on a connection that is open but dead', async () => {
+    const proxy = await startTcpProxy(own.url);
+    const terminated: number[] = [];
+    const lease = new ConnectionLease(
+      (onClose) => openDriver({ ...TEST_CONNECTION, url: proxy.url }, 1, onClose),
+      (pid) => terminated.push(pid),
+    );
+    const sql = await lease.startUse(300);
+    const pid = await backendOf(sql);
+    proxy.freeze();
+    expect(toRollcallError(await sql`select 2`.catch((error: unknown) => error))).toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
+    expect(lease.isLost).toBe(true);
+    expect(terminated).toEqual([pid]);
+    await proxy.close();
+  });
+
   test('shows as DATABASE_UNAVAILABLE within the connect timeout, without a word of the driver', async () => {
     const away = connectDatabase({ ...TEST_CONNECTION, url: 'postgres://rollcall:secret@127.0.0.1:1/none' });
     const error = await checkServerVersion(away.sql).catch((thrown: unknown) => thrown);
@@ -183,7 +205,7 @@ describe('a database that is away', () => {
     await inTransaction(db, READ_COMMITTED, (tx) => tx`
       select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`);
     expect(await doomed).toBe('DATABASE_UNAVAILABLE');
-    for (let turn = 0; turn < 8; turn++) expect(await db.sql`select ${turn}::int as turn`).toEqual([{ turn }]);
+    expect(await Promise.all([1, 2, 3, 4].map((turn) => db.sql`select ${turn}::int as turn, pg_sleep(0.05)::text`.then(([row]) => row?.['turn'] as unknown)))).toEqual([1, 2, 3, 4]);
   });
 });
 

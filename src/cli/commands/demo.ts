@@ -14,7 +14,7 @@ export function demoCommand(context: CommandContext) {
     .summary('show everything once, on made-up identities')
     .option('--identities <number>', 'how many', wholeNumber(1_000), 200_000)
     .option('--seed <number>', 'other numbers make other people', wholeNumber(0), 1)
-    .option('--directory <path>', 'where the embedded database is', '.rollcall-demo')
+    .option('--data-directory <path>', 'where the embedded database is', '.rollcall-demo')
     .option('--progress', 'show progress (default: if standard error is a terminal)')
     .option('--no-progress', 'show none')
     .action((options) => runDemo(context, options));

@@ -8,6 +8,7 @@ import { exportMembers } from '../export/export-members.js';
 import { MEMBER_FORMATS, memberFormat } from '../export/member-format.js';
 import type { StreamedMembers } from '../export/stream-members.js';
 import { formatCount, formatDuration, formatRate, formatThings } from '../format.js';
+import { jsonText } from '../json.js';
 import { remark, showsProgress, startProgress } from '../progress.js';
 import { freshnessOf, readCommand, selectorOf, whenBuilt } from '../read-commands.js';
 
@@ -68,7 +69,10 @@ async function report(
   options: { readonly json?: true; readonly elapsedMs: number },
 ): Promise<void> {
   const elapsedMs = Math.round(options.elapsedMs);
-  if (path !== '-' && options.json === true) return context.output.json({ file: path, ...streamed, elapsedMs });
+  if (options.json === true) {
+    const summary = { file: path, ...streamed, elapsedMs };
+    return path === '-' ? remark(context, jsonText(summary)) : context.output.json(summary);
+  }
   const { members, revision, resumptions, revisionChanged } = streamed;
   const to = path === '-' ? '' : ` to ${path}`;
   const cuts = resumptions === 0 ? '' : `, resumed ${formatThings(resumptions, 'time')}`;

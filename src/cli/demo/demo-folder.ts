@@ -26,7 +26,7 @@ export async function emptyDemoFolder(directory: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const stranger = (await readdir(folder)).find((name) => !LEFTOVERS.has(name) && !LOCK_FILE.test(name));
   if (stranger !== undefined) {
-    throw new CommandError('FILE', `${folder} holds ${stranger}, which no demo has put there: choose another --directory`);
+    throw new CommandError('FILE', `${folder} holds ${stranger}, which no demo has put there: choose another --data-directory`);
   }
   const lock = await lockFolder(folder);
   try {

@@ -31,6 +31,7 @@ export interface StreamListener {
 interface Position {
   cursor: string;
   members: number;
+  total: bigint;
   revision: bigint;
   revisionChanged: boolean;
 }
@@ -51,7 +52,7 @@ export async function streamMembers(
   signal: AbortSignal,
 ): Promise<StreamedMembers> {
   const limit = Number(request.limit ?? 0n);
-  const position: Position = { cursor: request.cursor ?? '', members: 0, revision: 0n, revisionChanged: false };
+  const position: Position = { cursor: request.cursor ?? '', members: 0, total: 0n, revision: 0n, revisionChanged: false };
   let resumptions = 0;
   for (let attempt = 1; ; attempt += 1) {
     const before = position.members;
@@ -59,6 +60,7 @@ export async function streamMembers(
       const rest = limit === 0 ? 0n : BigInt(limit - position.members);
       const summary = await streamOnce(client, { ...request, cursor: position.cursor, limit: rest }, listener, position);
       const { members, revision, revisionChanged } = position;
+      checkTotal(position, request, summary);
       return { members, isComplete: summary.complete, revision, resumptions, revisionChanged };
     } catch (error) {
       if (position.members > before) attempt = 1;
@@ -82,6 +84,7 @@ async function streamOnce(
   for await (const message of client.stream(MembershipService.method.streamMembers, request)) {
     const { summary } = message;
     position.revision = message.revision;
+    position.total = message.total;
     position.revisionChanged ||= message.revisionChanged;
     if (summary !== undefined) return checkSummary(summary, sent, checksum);
     sent += message.members.length;
@@ -97,6 +100,12 @@ function checkSummary(summary: StreamSummary, sent: number, checksum: number): S
   if (Number(summary.sent) === sent && summary.crc32c === checksum) return summary;
   const message = `the members that arrived are not those that were sent: ${sent} of ${summary.sent}`;
   throw new CommandError('STREAM_DAMAGED', message);
+}
+
+/** Over all calls at one revision, too, everyone must have come. */
+function checkTotal({ members, total, revisionChanged }: Position, request: StreamRequest, { complete }: StreamSummary): void {
+  const isWhole = complete && !revisionChanged && (request.cursor ?? '') === '';
+  if (isWhole && members !== Number(total)) throw new CommandError('STREAM_DAMAGED', `${members} of ${total} members arrived`);
 }
 
 /** What the summary's CRC32C covers. */

@@ -1,13 +1,10 @@
-import type { MessageInitShape } from '@bufbuild/protobuf';
 import { RollcallError } from '../../core/errors.js';
-import type { ApplyChangesRequestSchema } from '../../gen/rollcall/v1/ingest_service_pb.js';
 import { IngestService } from '../../gen/rollcall/v1/ingest_service_pb.js';
-import type { IdentityChangeSchema } from '../../gen/rollcall/v1/identity_change_pb.js';
 import type { RollcallClient } from '../client.js';
-import { traitMessages } from '../trait-messages.js';
+import type { OutgoingChange } from './encode-change.js';
+import { encodeChange } from './encode-change.js';
 import type { ImportRow } from './import-rows.js';
 
-export type ChangeInit = MessageInitShape<typeof IdentityChangeSchema>;
 export type ImportMode = 'upsert' | 'set-traits';
 
 /** Half of what the contract allows: smaller transactions, and a bar that moves. */
@@ -34,7 +31,7 @@ export interface ApplyOptions {
  */
 export async function applyRows(client: RollcallClient, options: ApplyOptions, rows: AsyncIterable<ImportRow>): Promise<Applied> {
   const lines: number[] = [];
-  async function* changes(): AsyncGenerator<ChangeInit> {
+  async function* changes(): AsyncGenerator<OutgoingChange> {
     for await (const row of rows) {
       lines.push(row.line);
       yield changeOf(row, options);
@@ -50,59 +47,44 @@ export async function applyRows(client: RollcallClient, options: ApplyOptions, r
 /** Applies changes in batches through one call. */
 export async function applyChanges(
   client: RollcallClient,
-  changes: Iterable<ChangeInit> | AsyncIterable<ChangeInit>,
+  changes: Iterable<OutgoingChange> | AsyncIterable<OutgoingChange>,
   onBatch: (changes: number) => void = () => undefined,
 ): Promise<Applied> {
-  const { applied, unchanged, revisions } = await client.callWithStream(IngestService.method.applyChanges, batchesOf(changes, onBatch));
-  return { applied, unchanged, revision: revisions[0]?.revision };
+  const answer = await client.callWithStream(IngestService.method.applyChanges, batchesOf(changes, onBatch));
+  return { applied: answer.applied, unchanged: answer.unchanged, revision: answer.revisions[0]?.revision };
 }
 
+/** Requests, already encoded. */
 async function* batchesOf(
-  changes: Iterable<ChangeInit> | AsyncIterable<ChangeInit>,
+  changes: Iterable<OutgoingChange> | AsyncIterable<OutgoingChange>,
   onBatch: (changes: number) => void,
-): AsyncGenerator<MessageInitShape<typeof ApplyChangesRequestSchema>> {
-  let batch: ChangeInit[] = [];
+): AsyncGenerator<Buffer> {
+  let batch: Buffer[] = [];
   let bytes = 0;
   for await (const change of changes) {
-    batch.push(change);
-    bytes += approximateBytes(change);
+    const encoded = encodeChange(change);
+    batch.push(encoded);
+    bytes += encoded.length;
     if (batch.length < BATCH_CHANGES && bytes < BATCH_BYTES) continue;
-    yield { changes: batch };
+    yield Buffer.concat(batch, bytes);
     onBatch(batch.length);
     batch = [];
     bytes = 0;
   }
   if (batch.length === 0) return;
-  yield { changes: batch };
+  yield Buffer.concat(batch, bytes);
   onBatch(batch.length);
 }
 
-function changeOf({ identifier, id, traits }: ImportRow, { environment, mode }: ApplyOptions): ChangeInit {
-  const value = { traits: traitMessages(mode === 'upsert' ? withoutNulls(traits) : traits) };
-  return {
-    environmentKey: environment,
-    identifier,
-    ...(id === undefined ? {} : { identityId: id }),
-    change: mode === 'upsert' ? { case: 'upsert', value } : { case: 'setTraits', value },
-  };
+/** In an upsert a null is no trait at all. */
+function changeOf({ identifier, id, traits }: ImportRow, { environment, mode }: ApplyOptions): OutgoingChange {
+  const change = { environment, identifier, ...(id === undefined ? {} : { id }) };
+  return mode === 'upsert' ? { ...change, kind: 'upsert', traits: withoutNulls(traits) } : { ...change, kind: 'set_traits', traits };
 }
 
 function withoutNulls(traits: ImportRow['traits']): ImportRow['traits'] {
   const entries = Object.entries(traits);
   return entries.some(([, value]) => value === null) ? Object.fromEntries(entries.filter(([, value]) => value !== null)) : traits;
-}
-
-const CHANGE_BYTES = 40;
-const TRAIT_BYTES = 16;
-
-/** About as long as the change is on the wire: texts at two bytes a character. */
-function approximateBytes({ identifier = '', change }: ChangeInit): number {
-  if (change?.case !== 'upsert' && change?.case !== 'setTraits') return CHANGE_BYTES + identifier.length;
-  let bytes = CHANGE_BYTES + identifier.length;
-  for (const [name, trait] of Object.entries(change.value.traits ?? {})) {
-    bytes += TRAIT_BYTES + name.length + (trait.kind?.case === 'stringValue' ? 2 * trait.kind.value.length : 0);
-  }
-  return bytes;
 }
 
 function withLine(error: unknown, lines: readonly number[]): unknown {

@@ -1,0 +1,158 @@
+import { randomBytes } from 'node:crypto';
+import { strictEqual } from 'node:assert/strict';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
+import { joinTraits, splitTraits } from '../src/core/trait-text.js';
+import { Applier, type EnvironmentChange } from '../src/indexing/applier.js';
+import { verify } from '../src/indexing/verify.js';
+import { type Database, inTransaction } from '../src/storage/database.js';
+import { takeRevision } from '../src/storage/environments.js';
+import { readIdentities, type StoredIdentity, updateTraits } from '../src/storage/identities.js';
+import { SCORE, SCORES } from './bench-segments.js';
+import type { Figure } from './report.js';
+import { median, timed } from './statistics.js';
+import type { World } from './world.js';
+
+/** Changes in a batch, and batches in a round of each side. */
+const SIZES = [
+  { changes: 500, batches: 12 },
+  { changes: 5_000, batches: 3 },
+];
+const GOAL_SHARE = 0.8;
+const SEED = 77;
+/** Of a log row for each change: two or three flips of about three bytes. */
+const LOG_BYTES_PER_CHANGE = 7;
+const PLANS = ['free', 'basic', 'pro', 'scale', 'enterprise'];
+
+/** The same changes once through the applier, once as nothing but the rows they leave and a log row. */
+interface Batch {
+  readonly changes: readonly EnvironmentChange[];
+  readonly rows: readonly StoredIdentity[];
+}
+
+/** Applying changes of distinct identities, drawn uniformly, against only writing the rows. On a copy: what only writes the rows leaves the bitmaps wrong. */
+export async function applyScenario(world: World, rounds: number): Promise<Figure[]> {
+  const figures: Figure[] = [];
+  await world.onCopy(async (copy) => {
+    const draw = drawWithoutRepeats(world.identities);
+    const applier = new Applier(copy, () => undefined);
+    await checkApplies(world, copy, applier, await prepare(world, copy, draw(500)));
+    for (const { changes, batches } of SIZES) {
+      const perRound = Math.max(1, Math.min(batches, Math.floor(world.identities / (rounds + 1) / changes / 4)));
+      figures.push(...(await measure(world, copy, applier, { draw, changes, batches: perRound, rounds })));
+    }
+  });
+  return figures;
+}
+
+interface Plan {
+  readonly draw: (count: number) => number[];
+  readonly changes: number;
+  readonly batches: number;
+  readonly rounds: number;
+}
+
+async function measure(world: World, copy: Database, applier: Applier, { draw, changes, batches, rounds }: Plan): Promise<Figure[]> {
+  const sides: { through: number[]; only: number[] } = { through: [], only: [] };
+  const all: Batch[] = [];
+  for (let batch = 0; batch < (rounds + 1) * batches * 2; batch++) all.push(await prepare(world, copy, draw(changes)));
+  await copy.sql.unsafe('checkpoint');
+  for (let round = 0; round <= rounds; round++) {
+    const through = await timed(() => applyAll(applier, all.splice(0, batches)));
+    const only = await timed(() => writeAll(world, copy, all.splice(0, batches)));
+    // The first round warms up.
+    if (round > 0) sides.through.push(through);
+    if (round > 0) sides.only.push(only);
+  }
+  const rate = (ms: readonly number[]): number => ((changes * batches) / median(ms)) * 1000;
+  const ratio = rate(sides.through) / rate(sides.only);
+  const scenario = `apply ${changes}`;
+  return [
+    { scenario, what: 'only writing the rows and the log row', value: rate(sides.only), unit: 'changes/s' },
+    { scenario, what: 'through the applier', value: rate(sides.through), unit: 'changes/s' },
+    { scenario, what: 'applier / only writing', value: ratio, unit: '', goal: `≥ ${GOAL_SHARE}`, isReached: ratio >= GOAL_SHARE },
+  ];
+}
+
+async function applyAll(applier: Applier, batches: readonly Batch[]): Promise<void> {
+  for (const { changes } of batches) strictEqual((await applier.apply(changes)).unchanged, 0);
+}
+
+async function writeAll({ environment }: World, copy: Database, batches: readonly Batch[]): Promise<void> {
+  for (const { rows } of batches) {
+    await inTransaction(copy, { isolation: 'read committed' }, async (tx) => {
+      await updateTraits(tx, environment.id, rows);
+      await takeRevision(tx, environment.id, randomBytes(rows.length * LOG_BYTES_PER_CHANGE), false);
+    });
+  }
+}
+
+/** What the applier did is what the rows say: every atom of some ranges agrees with them. */
+async function checkApplies(world: World, copy: Database, applier: Applier, batch: Batch): Promise<void> {
+  strictEqual((await applier.apply(batch.changes)).unchanged, 0);
+  const expected = new Map(batch.rows.map(({ id, traits }) => [id, JSON.stringify(sorted(traits))]));
+  const stored = await readIdentities(copy.sql, world.environment.id, [...expected.keys()]);
+  for (const { id, traits } of stored) strictEqual(JSON.stringify(sorted(traits)), expected.get(id));
+  const found = await verify(copy, world.environment, { sampleShare: 1, maxRanges: 1, signal: new AbortController().signal });
+  strictEqual(found.differences.length, 0, 'bitmaps agree with the identities');
+}
+
+function sorted(traits: string): [string, string][] {
+  return [...splitTraits(traits)].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+async function prepare(world: World, copy: Database, ids: readonly number[]): Promise<Batch> {
+  const random = xoroshiro128plus(ids[0] ?? 0);
+  const changes: EnvironmentChange[] = [];
+  const rows: StoredIdentity[] = [];
+  for (const { id, identifier, traits } of await readIdentities(copy.sql, world.environment.id, ids)) {
+    const before = splitTraits(traits);
+    const set = newTraits(before, random);
+    changes.push({ index: changes.length, environmentKey: world.environment.key, change: { kind: 'set_traits', identifier, traits: set } });
+    rows.push({ id, identifier, traits: joinTraits(new Map([...before, ...set])) });
+  }
+  return { changes: shuffled(changes, random), rows };
+}
+
+/** Two traits or three that are not what they were. */
+function newTraits(before: ReadonlyMap<string, string>, random: ReturnType<typeof xoroshiro128plus>): Map<string, string> {
+  const drawn: [string, string][] = [
+    ['plan', `"${PLANS[uniformInt(random, 0, PLANS.length - 1)] ?? ''}"`],
+    ['age', String(uniformInt(random, 18, 80))],
+    ['spend', `${uniformInt(random, 0, 2_000)}.25`],
+    ['sessions', String(uniformInt(random, 0, 900))],
+    ['beta', uniformInt(random, 0, 1) === 0 ? 'true' : 'false'],
+  ];
+  const first = uniformInt(random, 0, drawn.length - 1);
+  const set = new Map([drawn[first] ?? drawn[0] ?? ['', ''], drawn[(first + 1) % drawn.length] ?? ['', '']]);
+  const score = uniformInt(random, 0, SCORES - 1);
+  return set.set(SCORE, String(String(score) === before.get(SCORE) ? (score + 1) % SCORES : score));
+}
+
+function shuffled<Item>(items: readonly Item[], random: ReturnType<typeof xoroshiro128plus>): Item[] {
+  const order = [...items];
+  for (let last = order.length - 1; last > 0; last--) {
+    const other = uniformInt(random, 0, last);
+    const [a, b] = [order[last], order[other]];
+    if (a === undefined || b === undefined) continue;
+    order[last] = b;
+    order[other] = a;
+  }
+  return order;
+}
+
+/** Draws ids from 1 to `count`, uniformly, none twice. */
+function drawWithoutRepeats(count: number): (size: number) => number[] {
+  const random = xoroshiro128plus(SEED);
+  const drawn = new Set<number>();
+  return (size) => {
+    const ids: number[] = [];
+    while (ids.length < size) {
+      const id = uniformInt(random, 1, count);
+      if (drawn.has(id)) continue;
+      drawn.add(id);
+      ids.push(id);
+    }
+    return ids;
+  };
+}

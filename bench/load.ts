@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
+import { UNIVERSE_ATOM_ID } from '../src/core/flips.js';
+import { formatTrait, joinTraits } from '../src/core/trait-text.js';
+import { population } from '../src/cli/demo/population.js';
+import { buildAtom } from '../src/indexing/build.js';
+import { createEnvironment, rebuildAtom } from '../src/indexing/catalog-writer.js';
+import { createSegment } from '../src/indexing/segment-writer.js';
+import { readAtoms } from '../src/storage/atoms.js';
+import type { Database } from '../src/storage/database.js';
+import type { Environment } from '../src/storage/environments.js';
+import { BENCH_SEGMENTS, SCORE, SCORES } from './bench-segments.js';
+
+const SEED = 20_261;
+const ROWS_PER_WRITE = 1_000;
+const PROJECT = 'bench';
+
+/** How atoms are built here: as the service does by default. */
+export const BUILD = { owner: 'bench', leaseMs: 3_600_000, rangeChunks: 16, replayMaxBytes: 16 * 1024 * 1024, signal: new AbortController().signal };
+
+/** The environment, empty. */
+export async function createWorld(database: Database, key: string): Promise<Environment> {
+  return createEnvironment(database, {
+    key, name: key, project: PROJECT, organisation: PROJECT, ordinalMode: 'allotted', identityKeyMode: 'composite',
+  });
+}
+
+/** Fills the environment past the applier, which would take many minutes: rows by `copy`, indexes afterwards. */
+export async function loadIdentities(database: Database, environment: Environment, count: number, say: (line: string) => void): Promise<void> {
+  const { sql } = database;
+  const indexes = await sql<{ name: string; definition: string }[]>`
+    select indexname as name, indexdef as definition from pg_indexes where tablename = 'identity' and indexname <> 'identity_pkey'`;
+  for (const { name } of indexes) await sql.unsafe(`drop index ${name}`);
+  await copyIdentities(database, environment, count, say);
+  for (const { definition } of indexes) await sql.unsafe(definition);
+  await sql`update environment_head set next_ordinal = ${count + 1} where environment_id = ${environment.id}`;
+  await sql.unsafe('vacuum (analyze, freeze) identity');
+}
+
+async function copyIdentities(database: Database, environment: Environment, count: number, say: (line: string) => void): Promise<void> {
+  const stream = await database.sql`copy identity (environment_id, id, identifier, traits) from stdin`.writable();
+  let lines = '';
+  let id = 0;
+  for (const { identifier, traits } of population(SEED, count)) {
+    id++;
+    const texts = new Map(Object.entries(traits).map(([key, value]) => [key, formatTrait(value)]));
+    texts.set(SCORE, String(scoreOf(id)));
+    lines += `${environment.id}\t${id}\t${identifier}\t${joinTraits(texts)}\n`;
+    if (id % ROWS_PER_WRITE !== 0) continue;
+    if (!stream.write(lines)) await once(stream, 'drain');
+    lines = '';
+    if (id % 500_000 === 0) say(`  ${id.toLocaleString('en')} identities`);
+  }
+  stream.end(lines);
+  await finished(stream);
+}
+
+/** Spread over the ordinals without a pattern that chunks or pages would show. */
+function scoreOf(id: number): number {
+  return Math.floor(((Math.imul(id, 0x9e3779b1) >>> 0) / 2 ** 32) * SCORES);
+}
+
+/** Writes the segments and builds the universe and their atoms. */
+export async function buildAtoms(database: Database, environment: Environment, say: (line: string) => void): Promise<void> {
+  for (const { key, definition } of BENCH_SEGMENTS) await createSegment(database, { project: PROJECT, key, name: key, description: '', definition });
+  await rebuildAtom(database, environment, UNIVERSE_ATOM_ID);
+  const atoms = await readAtoms(database.sql, environment.id);
+  say(`  building ${atoms.length + 1} atoms`);
+  for (const id of [UNIVERSE_ATOM_ID, ...atoms.map((atom) => atom.id)]) await buildAtom(database, environment, id, BUILD);
+}

@@ -1,0 +1,34 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+
+const PROGRAM = 'dist/cli/main.js';
+
+/** Runs `work` with the gRPC address of a server in a process of its own. `nodeArguments` are for profiling it. */
+export async function withServer<Result>(databaseUrl: string, work: (address: string) => Promise<Result>): Promise<Result> {
+  const nodeArguments = (process.env['BENCH_SERVER_NODE_ARGUMENTS'] ?? '').split(' ').filter((argument) => argument !== '');
+  const child = spawn(process.execPath, [...nodeArguments, PROGRAM, 'serve', '--json', '--grpc-port', '0', '--http-port', '0', '--log-level', 'warn'], {
+    env: { ...process.env, DATABASE_URL: databaseUrl },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  try {
+    return await work(await addressOf(child));
+  } finally {
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+  }
+}
+
+async function addressOf(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error('the server has no output');
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the server ended with ${String(code)} before it served`);
+  });
+  const said: unknown[] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended]);
+  ended.catch(() => undefined);
+  const announced: unknown = JSON.parse(String(said[0]));
+  if (typeof announced === 'object' && announced !== null && 'grpcAddress' in announced) return String(announced.grpcAddress);
+  throw new Error(`the server said ${String(said[0])}`);
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { SEMANTICS_VERSION } from '../src/core/atoms.js';
+import { connectDatabase, type Database } from '../src/storage/database.js';
+import { startEmbeddedPostgres } from '../src/storage/embedded-postgres.js';
+import { type Environment, findEnvironment } from '../src/storage/environments.js';
+import { migrate } from '../src/storage/migrate.js';
+import { readMigrations } from '../src/storage/migration-files.js';
+import { BENCH_SEGMENTS } from './bench-segments.js';
+import { buildAtoms, createWorld, loadIdentities } from './load.js';
+
+/** A loaded database on an embedded server of our own, kept between runs. */
+export interface World {
+  readonly url: string;
+  readonly database: Database;
+  readonly environment: Environment;
+  readonly identities: number;
+  /** Runs `work` on a copy of the database, which is thrown away: what it changes is not there for the next. */
+  onCopy(work: (copy: Database) => Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const FOLDER = '.rollcall-bench';
+export const ENVIRONMENT = 'bench';
+const MIGRATIONS = pathToFileURL('src/storage/migrations/');
+const COPY = 'bench_copy';
+const CONNECTION = { maxConnections: 8, applicationName: 'rollcall-bench', connectTimeoutMs: 10_000, statementTimeoutMs: 3_600_000 };
+
+/** Opens the database of an earlier run, or loads it: seeded, so that every run asks the same. */
+export async function openWorld(identities: number, isFresh: boolean, say: (line: string) => void): Promise<World> {
+  const folder = join(FOLDER, String(identities));
+  const mark = join(folder, 'loaded');
+  const fingerprint = await fingerprintOf(identities);
+  const isLoaded = !isFresh && (await readFile(mark, 'utf8').catch(() => '')) === fingerprint;
+  if (!isLoaded) await rm(folder, { recursive: true, force: true });
+  await mkdir(FOLDER, { recursive: true });
+  const server = await startEmbeddedPostgres({ dataDirectory: folder, log: () => undefined });
+  const database = connectDatabase({ ...CONNECTION, url: server.url });
+  const close = async (): Promise<void> => {
+    await database.close(1_000);
+    await server.stop();
+  };
+  try {
+    if (!isLoaded) {
+      await load(database, identities, say);
+      await writeFile(mark, fingerprint);
+    }
+    const environment = await findEnvironment(database.sql, ENVIRONMENT);
+    if (environment === undefined) throw new Error(`the database in ${folder} is not one of the benchmark`);
+    return { url: server.url, database, environment, identities, onCopy: (work) => onCopy(server.url, work), close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function load(database: Database, identities: number, say: (line: string) => void): Promise<void> {
+  say(`loading ${identities.toLocaleString('en')} identities; later runs reuse them`);
+  await migrate(database, MIGRATIONS);
+  const environment = await createWorld(database, ENVIRONMENT);
+  await loadIdentities(database, environment, identities, say);
+  await buildAtoms(database, environment, say);
+  await database.sql.unsafe('vacuum (analyze, freeze)');
+  await database.sql.unsafe('checkpoint');
+}
+
+/** Whatever decides what is in the database: another value loads it again. */
+async function fingerprintOf(identities: number): Promise<string> {
+  const migrations = (await readMigrations(MIGRATIONS)).map(({ sha256 }) => sha256);
+  const own = await Promise.all(['bench/load.ts', 'src/cli/demo/population.ts'].map((path) => readFile(path, 'utf8')));
+  const parts = [identities, SEMANTICS_VERSION, migrations, own, BENCH_SEGMENTS];
+  return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
+}
+
+async function onCopy(url: string, work: (copy: Database) => Promise<void>): Promise<void> {
+  const own = new URL(url);
+  const name = own.pathname.slice(1);
+  own.pathname = '/template1';
+  const maintenance = connectDatabase({ ...CONNECTION, url: own.href });
+  try {
+    await maintenance.sql.unsafe(`drop database if exists ${COPY} with (force)`);
+    await maintenance.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
+    await maintenance.sql.unsafe(`create database ${COPY} template ${name} strategy file_copy`);
+    own.pathname = `/${COPY}`;
+    const copy = connectDatabase({ ...CONNECTION, url: own.href });
+    await work(copy).finally(() => copy.close(1_000));
+    await maintenance.sql.unsafe(`drop database ${COPY} with (force)`);
+  } finally {
+    await maintenance.close(1_000);
+  }
+}
