@@ -3,7 +3,7 @@ import type { AtomDefinition } from '../core/atoms.js';
 import { UNIVERSE_ATOM_ID } from '../core/flips.js';
 import { readAtoms, readBases } from '../storage/atoms.js';
 import { readSomeChunks } from '../storage/chunks.js';
-import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { type Database, inTransaction, runCancellable, type Sql } from '../storage/database.js';
 import { type Environment, readHead } from '../storage/environments.js';
 import { nextLiveOrdinal } from '../storage/scans.js';
 import { rangeEvaluator } from './evaluate-range.js';
@@ -53,7 +53,7 @@ export async function verify(
   for (let ranges = 0; ranges < options.maxRanges; ) {
     options.signal.throwIfAborted();
     const start: number = from;
-    const first = await nextLiveOrdinal(database.sql, environment.id, start);
+    const first = await runCancellable(database, options.signal, (sql) => nextLiveOrdinal(sql, environment.id, start));
     if (first === undefined) break;
     const chunk = Math.floor(first / CHUNK_SIZE);
     from = (chunk + 1) * CHUNK_SIZE;
