@@ -38,8 +38,7 @@ export async function applyScenario(world: World, rounds: number): Promise<Figur
     const applier = new Applier(copy, () => undefined);
     await checkApplies(world, copy, applier, await prepare(world, copy, draw(500)));
     for (const { changes, batches } of SIZES) {
-      const perRound = Math.max(1, Math.min(batches, Math.floor(world.identities / (rounds + 1) / changes / 4)));
-      figures.push(...(await measure(world, copy, applier, { draw, changes, batches: perRound, rounds })));
+      figures.push(...(await measure(world, copy, applier, { draw, changes, batches, rounds })));
     }
   });
   return figures;
@@ -141,12 +140,13 @@ function shuffled<Item>(items: readonly Item[], random: ReturnType<typeof xorosh
   return order;
 }
 
-/** Draws ids from 1 to `count`, uniformly, none twice. */
+/** Draws ids from 1 to `count`, uniformly, none twice until half of them were drawn. */
 function drawWithoutRepeats(count: number): (size: number) => number[] {
   const random = xoroshiro128plus(SEED);
   const drawn = new Set<number>();
   return (size) => {
     const ids: number[] = [];
+    if (drawn.size + size > count / 2) drawn.clear();
     while (ids.length < size) {
       const id = uniformInt(random, 1, count);
       if (drawn.has(id)) continue;

@@ -50,6 +50,6 @@ async function measureOnce({ database, environment }: World, { property, operato
   const [row] = await database.sql<{ count: number }[]>`
     select count(*)::int as count from identity where environment_id = ${environment.id} and deleted_revision is null and ${database.sql.unsafe(sql)}`;
   strictEqual((await cardinalities(database.sql, environment.id)).get(atom.id) ?? 0, row?.count, 'the atom has whom SQL has');
-  await dropAtoms(database, environment, [atom.id]);
+  await dropAtoms(database, environment, [atom]);
   return ms;
 }

@@ -9,7 +9,6 @@ import type {
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { CallOptions, ClientWritableStream, ServiceError } from '@grpc/grpc-js';
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
-import { once } from 'node:events';
 import { configureProtobufText } from '../server/protobuf-text.js';
 import { callError } from './call-errors.js';
 
@@ -155,15 +154,13 @@ async function sendAll<Request>(
   answer: Promise<unknown>,
 ): Promise<void> {
   const over = answer.then(
-    () => 'over',
-    () => 'over',
+    () => true,
+    () => true,
   );
-  const next = Promise.resolve('next');
+  // The stream itself would take 16 messages, however large, before it says that it is full.
+  const taken = (request: Request) => new Promise<boolean>((resolve) => call.write(request, () => resolve(false)));
   try {
-    for await (const request of requests) {
-      if ((await Promise.race([over, next])) === 'over') return;
-      if (!call.write(request)) await Promise.race([once(call, 'drain'), over]);
-    }
+    for await (const request of requests) if (await Promise.race([over, taken(request)])) return;
   } catch (error) {
     call.cancel();
     throw error;

@@ -23,7 +23,8 @@ export interface Progress {
 const WIDTH = 28;
 
 export function startProgress(isShown: boolean, options: ProgressOptions): Progress {
-  if (!isShown) return SILENT;
+  // On a terminal that says it has no columns, ora clears lines for ever.
+  if (!isShown || process.stderr.columns === 0) return SILENT;
   const spinner = ora({ text: options.label, stream: process.stderr, discardStdin: false, isEnabled: true, hideCursor: true });
   return barOn(spinner.start(), options);
 }

@@ -18,6 +18,7 @@ const MAX_CHUNK_BYTES = 8192 + 64;
 export interface Chunk {
   readonly chunk: number;
   readonly cardinality: number;
+  /** Of the chunk's number, then its bytes. */
   readonly crc32c: number;
   readonly bitmap: Uint8Array;
 }
@@ -31,9 +32,27 @@ function partOf(ordinal: number): number {
   return Math.floor(ordinal / PART_SIZE);
 }
 
+/** The first ordinal of each chunk of a part that holds any, ascending. */
+function* chunkStarts(bits: RoaringBitmap32): Generator<number> {
+  for (let from = 0; from < PART_SIZE; ) {
+    const next = bits.at(from === 0 ? 0 : bits.rank(from - 1));
+    if (next === undefined) return;
+    const first = next - (next % CHUNK_SIZE);
+    yield first;
+    from = first + CHUNK_SIZE;
+  }
+}
+
+/** CRC32C of a chunk's number and bytes, so that a row under another number shows too. */
+function checksumOf(chunk: number, bitmap: Uint8Array): number {
+  const number = Buffer.alloc(8);
+  number.writeDoubleLE(chunk);
+  return crc32c(bitmap, crc32c(number));
+}
+
 /** Whether a stored chunk is whole: its length, its CRC32C, its cardinality and its range (I9). Never throws. */
 export function isChunkIntact(chunk: Chunk): boolean {
-  if (chunk.bitmap.length === 0 || chunk.bitmap.length > MAX_CHUNK_BYTES || crc32c(chunk.bitmap) !== chunk.crc32c) return false;
+  if (chunk.bitmap.length === 0 || chunk.bitmap.length > MAX_CHUNK_BYTES || checksumOf(chunk.chunk, chunk.bitmap) !== chunk.crc32c) return false;
   try {
     const bits = RoaringBitmap32.deserialize(chunk.bitmap, 'portable');
     const first = (chunk.chunk * CHUNK_SIZE) % PART_SIZE;
@@ -226,10 +245,11 @@ export class OrdinalSet {
     const set = new OrdinalSet();
     for (const [part, bits] of this.#parts) {
       const mask = new RoaringBitmap32();
-      const end = bits.isEmpty ? 0 : bits.maximum() + 1;
       const offset = (part * PART_SIZE) / SHARD_BLOCK;
-      for (let block = (index - (offset % count) + count) % count; block * SHARD_BLOCK < end; block += count) {
-        mask.addRange(block * SHARD_BLOCK, (block + 1) * SHARD_BLOCK);
+      for (const first of chunkStarts(bits)) {
+        for (let block = first / SHARD_BLOCK; block < (first + CHUNK_SIZE) / SHARD_BLOCK; block++) {
+          if ((offset + block) % count === index) mask.addRange(block * SHARD_BLOCK, (block + 1) * SHARD_BLOCK);
+        }
       }
       mask.andInPlace(bits);
       set.#parts.set(part, mask);
@@ -250,21 +270,13 @@ export class OrdinalSet {
     inChunk.runOptimize();
     const bitmap = inChunk.serialize('portable');
     inChunk.dispose();
-    return { chunk, cardinality, crc32c: crc32c(bitmap), bitmap };
+    return { chunk, cardinality, crc32c: checksumOf(chunk, bitmap), bitmap };
   }
 
   /** The numbers of the chunks that hold any ordinal, ascending. */
   *chunkNumbers(): Generator<number> {
     for (const [part, bits] of this.#ascendingParts()) {
-      let from = 0;
-      for (;;) {
-        const next = bits.at(from === 0 ? 0 : bits.rank(from - 1));
-        if (next === undefined) break;
-        const chunk = Math.floor(next / CHUNK_SIZE);
-        yield part * (PART_SIZE / CHUNK_SIZE) + chunk;
-        from = (chunk + 1) * CHUNK_SIZE;
-        if (from >= PART_SIZE) break;
-      }
+      for (const first of chunkStarts(bits)) yield (part * PART_SIZE + first) / CHUNK_SIZE;
     }
   }
 

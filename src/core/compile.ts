@@ -3,9 +3,9 @@ import { RollcallError } from './errors.js';
 import { readIn } from './in-list.js';
 import { compileMatcher, type Matcher } from './matchers.js';
 import { OPERATORS, type Operator } from './operators.js';
-import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate } from './predicates.js';
+import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate, sizeOf } from './predicates.js';
 import { constantOf, type EnvironmentView, parseProperty } from './properties.js';
-import { type Condition, conditionsOf, MAX_CONDITIONS, MAX_OPERAND_BYTES, MAX_RULE_DEPTH, type Rule, type SegmentDefinition } from './segments.js';
+import { type Condition, conditionsOf, MAX_CONDITIONS, MAX_OPERAND_BYTES, MAX_PREDICATE_SIZE, MAX_RULE_DEPTH, type Rule, type SegmentDefinition } from './segments.js';
 
 /** A segment, rule or condition with the predicate it became: what Explain walks. Operands of a segment are its parent, then its rules. */
 export type CompiledNode =
@@ -25,13 +25,22 @@ export interface CompileContext {
  * UNKNOWN_OPERATOR, UNKNOWN_REFERENCE, SEGMENT_CYCLE (with the chain), INVALID_SEGMENT, INVALID_OPERAND or UNSUPPORTED_PATTERN.
  */
 export function compileSegment(key: string, definition: SegmentDefinition, context: CompileContext): CompiledNode {
-  return new Compiler(context).segment(key, definition, []);
+  const compiled = new Compiler(context).segment(key, definition, []);
+  if (sizeOf(compiled.predicate) <= MAX_PREDICATE_SIZE) return compiled;
+  throw new RollcallError('INVALID_SEGMENT', 'with the segments it refers to put in, the segment becomes too large', { metadata: { segment: key } });
 }
 
 /** The atoms of a compiled segment with all its rules and conditions, by key: at times more than its predicate has, which is simplified. */
-export function atomsOfTree(node: CompiledNode): Map<string, AtomDefinition> {
-  const atoms = new Map(atomsOf(node.predicate));
-  for (const operand of node.operands) for (const [key, definition] of atomsOfTree(operand)) atoms.set(key, definition);
+export function atomsOfTree(root: CompiledNode): Map<string, AtomDefinition> {
+  const atoms = new Map<string, AtomDefinition>();
+  const seen = new Set<CompiledNode>();
+  const visit = (node: CompiledNode): void => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    for (const [key, definition] of atomsOf(node.predicate)) atoms.set(key, definition);
+    node.operands.forEach(visit);
+  };
+  visit(root);
   return atoms;
 }
 

@@ -1,3 +1,4 @@
+import { crc32c } from './checksum.js';
 import { RollcallError } from './errors.js';
 
 /** The universe is an atom like any other: true for every live identity. */
@@ -17,6 +18,7 @@ export interface RevisionFlips {
 
 const FORMAT = 1;
 const CATALOG_CHANGED = 1;
+const CHECKSUM_BYTES = 4;
 
 /** Collects the flips of a batch. An ordinal flips at most once in an atom: batches are coalesced by identity before. */
 export class FlipCollector {
@@ -39,7 +41,7 @@ export class FlipCollector {
 
 /**
  * Bytes of a log row: format, flags, number of atoms, then for each atom its id, the count of set ordinals and their
- * ascending differences, the same for cleared ones; all numbers varints. Differences of scattered ordinals take two or three bytes,
+ * ascending differences, the same for cleared ones; all numbers varints; at the end the CRC32C of all that. Differences of scattered ordinals take two or three bytes,
  * where a bitmap of them takes ten.
  */
 export function encodeFlips(flips: RevisionFlips): Buffer {
@@ -59,7 +61,7 @@ export function encodeFlips(flips: RevisionFlips): Buffer {
 
 /** Reads what `encodeFlips` wrote. Throws INDEX_CORRUPT where the bytes are not that. */
 export function decodeFlips(bytes: Uint8Array): RevisionFlips {
-  const reader = new VarintReader(bytes);
+  const reader = new VarintReader(checkedBody(bytes));
   const format = reader.read();
   if (format !== FORMAT) throw new RollcallError('INDEX_CORRUPT', 'a log row has an unknown format');
   const flags = reader.read();
@@ -74,12 +76,19 @@ export function decodeFlips(bytes: Uint8Array): RevisionFlips {
   return { catalogChanged: (flags & CATALOG_CHANGED) !== 0, atoms };
 }
 
+function checkedBody(bytes: Uint8Array): Uint8Array {
+  const body = bytes.subarray(0, Math.max(0, bytes.length - CHECKSUM_BYTES));
+  const checksum = bytes.length < CHECKSUM_BYTES ? undefined : Buffer.from(bytes.subarray(body.length)).readUInt32LE();
+  if (checksum !== crc32c(body)) throw new RollcallError('INDEX_CORRUPT', 'a log row is damaged');
+  return body;
+}
+
 class VarintWriter {
   readonly #bytes: Buffer;
   #length = 0;
 
   constructor(numbers: number) {
-    this.#bytes = Buffer.allocUnsafe(numbers * 8);
+    this.#bytes = Buffer.allocUnsafe(numbers * 8 + CHECKSUM_BYTES);
   }
 
   write(value: number): void {
@@ -100,7 +109,9 @@ class VarintWriter {
     }
   }
 
+  /** What was written, with its checksum. */
   finish(): Buffer {
+    this.#length = this.#bytes.writeUInt32LE(crc32c(this.#bytes.subarray(0, this.#length)), this.#length);
     return Buffer.from(this.#bytes.subarray(0, this.#length));
   }
 }

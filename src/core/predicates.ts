@@ -79,6 +79,20 @@ export function atomsOf(predicate: Predicate): ReadonlyMap<string, AtomDefinitio
   return atoms;
 }
 
+/** The nodes of a predicate written out as a tree, which is what testing one identity may visit; infinite where it is beyond counting. */
+export function sizeOf(predicate: Predicate): number {
+  const sizes = new Map<string, number>();
+  const visit = (node: Predicate): number => {
+    const known = sizes.get(node.key);
+    if (known !== undefined) return known;
+    const operands = node.kind === 'not' ? [node.operand] : node.kind === 'and' || node.kind === 'or' ? node.operands : [];
+    const size = operands.reduce((sum, operand) => sum + visit(operand), 1);
+    sizes.set(node.key, size);
+    return size;
+  };
+  return visit(predicate);
+}
+
 /** Whether the predicate is true of one live identity, given the truth of its atoms; asks only for as many as it needs. */
 export function holds(predicate: Predicate, isTrue: (atomKey: string, atom: AtomDefinition) => boolean): boolean {
   switch (predicate.kind) {

@@ -36,6 +36,8 @@ export interface SegmentDefinition {
 export const MAX_RULE_DEPTH = 64;
 /** Conditions of one segment, over all its rules. */
 export const MAX_CONDITIONS = 1000;
+/** Nodes of what a segment compiles to, counting those of the segments it refers to wherever it does. */
+export const MAX_PREDICATE_SIZE = 100_000;
 /** Bytes of UTF-8 of one operand; longer ones are operand lists. */
 export const MAX_OPERAND_BYTES = 64 * 1024;
 /** Values of one operand list. */

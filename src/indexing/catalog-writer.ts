@@ -1,6 +1,6 @@
 import type { AtomDefinition } from '../core/atoms.js';
 import { encodeFlips, type RevisionFlips } from '../core/flips.js';
-import { deleteAtoms, insertAtoms, insertUniverse, readAtoms, resetAtom } from '../storage/atoms.js';
+import { deleteAtoms, idleAtoms, insertAtoms, insertUniverse, readAtoms, resetAtom, type StoredAtom } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, insertEnvironment, takeRevision } from '../storage/environments.js';
 import { lockProject, readSegmentVersions } from '../storage/segments.js';
@@ -69,11 +69,28 @@ export async function rebuildAtom(database: Database, environment: Environment, 
 
 class AlreadyBuilding extends Error {}
 
-/** Drops atoms that no segment needs. */
-export async function dropAtoms(database: Database, environment: Environment, atomIds: readonly number[]): Promise<CommittedRevision> {
+/** Drops the ready atoms that nobody asked for within `idleMs` and that no stored segment needs. Undefined where there were none. */
+export async function dropIdleAtoms(database: Database, environment: Environment, idleMs: number): Promise<CommittedRevision | undefined> {
+  const idle = await idleAtoms(database.sql, environment.id, idleMs);
+  return idle.length === 0 ? undefined : dropAtoms(database, environment, idle);
+}
+
+/**
+ * Drops those of the atoms that no stored segment needs. That is looked at with the project's writers kept out: a segment that is being written
+ * finds its atoms either there to stay or missing. Undefined where nothing was dropped.
+ */
+export async function dropAtoms(
+  database: Database,
+  environment: Environment,
+  atoms: readonly Pick<StoredAtom, 'id' | 'key'>[],
+): Promise<CommittedRevision | undefined> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    await lockProject(tx, environment.project);
+    const needed = requiredAtoms(environment, await readSegmentVersions(tx, environment.project));
+    const droppable = atoms.filter(({ key }) => !needed.has(key)).map(({ id }) => id);
+    if (droppable.length === 0) return undefined;
     const committed = await takeCatalogRevision(tx, environment);
-    await deleteAtoms(tx, environment.id, atomIds);
+    await deleteAtoms(tx, environment.id, droppable);
     return committed;
   });
 }

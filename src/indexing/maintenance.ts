@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
-import { idleAtoms, lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
+import { lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction } from '../storage/database.js';
 import { deletedEnvironments, type Environment, listEnvironments, purgeEnvironment } from '../storage/environments.js';
 import { measureLog } from '../storage/log.js';
-import { readSegmentVersions } from '../storage/segments.js';
 import type { CommittedRevision } from './applier.js';
 import { buildAtom } from './build.js';
-import { dropAtoms, rebuildAtom } from './catalog-writer.js';
+import { dropIdleAtoms, rebuildAtom } from './catalog-writer.js';
 import { CorruptAtom, fold, trim } from './fold.js';
-import { requiredAtoms } from './required-atoms.js';
 import { dropSupersededVersions } from './superseded-versions.js';
 
 /** When maintenance does what. */
@@ -45,7 +43,7 @@ export class Maintenance {
   readonly #owner = randomUUID();
   readonly #stopping = new AbortController();
   readonly #limitBuilds = pLimit(CONCURRENT_BUILDS);
-  readonly #beingBuilt = new Set<string>();
+  readonly #builds = new Map<string, Promise<void>>();
   readonly #lastFoldMs = new Map<number, number>();
   readonly #rounds: Promise<void>[] = [];
   #wakeBuilder: () => void = () => undefined;
@@ -57,7 +55,7 @@ export class Maintenance {
 
   run(): void {
     this.#rounds.push(
-      this.#repeat(LOOK_FOR_BUILDS_MS, () => this.#build(), (wake) => (this.#wakeBuilder = wake)),
+      this.#repeat(LOOK_FOR_BUILDS_MS, () => this.#startBuilds(), (wake) => (this.#wakeBuilder = wake)),
       this.#repeat(LOOK_AT_LOGS_MS, () => this.#forEachEnvironment((environment) => this.#foldWhenDue(environment))),
       this.#repeat(HOUSEKEEPING_MS, () => this.#keepHouse()),
     );
@@ -67,7 +65,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wakeBuilder();
-    await Promise.all(this.#rounds);
+    await Promise.all([...this.#rounds, ...this.#builds.values()]);
   }
 
   /** There are atoms to build: look now. */
@@ -87,7 +85,7 @@ export class Maintenance {
 
   async #repeat(intervalMs: number, work: () => Promise<void>, onWake: (wake: () => void) => void = () => undefined): Promise<void> {
     const { signal } = this.#stopping;
-    while (!signal.aborted) {
+    for (;;) {
       await work().catch(this.#options.onError);
       if (signal.aborted) return;
       const waking = new AbortController();
@@ -98,21 +96,20 @@ export class Maintenance {
     }
   }
 
-  async #build(): Promise<void> {
+  /** Starts builds of atoms that nobody builds; they go on while the next look is taken. */
+  async #startBuilds(): Promise<void> {
     const waiting = await unleasedAtoms(this.#database.sql, BUILDS_PER_LOOK);
     const environments = new Map<number, Environment>();
     if (waiting.length > 0) await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
-    await Promise.all(
-      waiting.map(({ environmentId, atomId, isOutdated }) => {
-        const environment = environments.get(environmentId);
-        const key = `${environmentId}:${atomId}`;
-        if (environment === undefined || this.#beingBuilt.has(key)) return undefined;
-        this.#beingBuilt.add(key);
-        return this.#limitBuilds(() => this.#buildOne(environment, atomId, isOutdated))
-          .catch(this.#options.onError)
-          .finally(() => this.#beingBuilt.delete(key));
-      }),
-    );
+    for (const { environmentId, atomId, isOutdated } of waiting) {
+      const environment = environments.get(environmentId);
+      const key = `${environmentId}:${atomId}`;
+      if (environment === undefined || this.#builds.has(key)) continue;
+      const build = this.#limitBuilds(() => this.#buildOne(environment, atomId, isOutdated))
+        .catch(this.#options.onError)
+        .finally(() => this.#builds.delete(key));
+      this.#builds.set(key, build);
+    }
   }
 
   async #buildOne(environment: Environment, atomId: number, isOutdated: boolean): Promise<void> {
@@ -146,22 +143,14 @@ export class Maintenance {
   async #keepHouse(): Promise<void> {
     await this.#forEachEnvironment(async (environment) => {
       await trim(this.#database, environment.id, this.#options.logRetentionMs);
-      await this.#dropDraftAtoms(environment);
+      const dropped = await dropIdleAtoms(this.#database, environment, this.#options.draftExpiryMs);
+      if (dropped !== undefined) this.#options.onCommitted(dropped);
     });
     await dropSupersededVersions(this.#database);
     for (const id of await deletedEnvironments(this.#database.sql)) {
       const purge = (): Promise<boolean> => inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
       while (!this.#stopping.signal.aborted && !(await purge()));
     }
-  }
-
-  /** Atoms that no stored segment needs and that nobody asked for lately. */
-  async #dropDraftAtoms(environment: Environment): Promise<void> {
-    const idle = await idleAtoms(this.#database.sql, environment.id, this.#options.draftExpiryMs);
-    if (idle.length === 0) return;
-    const needed = requiredAtoms(environment, await readSegmentVersions(this.#database.sql, environment.project));
-    const droppable = idle.filter(({ key }) => !needed.has(key)).map(({ id }) => id);
-    if (droppable.length > 0) this.#options.onCommitted(await dropAtoms(this.#database, environment, droppable));
   }
 
   async #forEachEnvironment(work: (environment: Environment) => Promise<void> | void): Promise<void> {

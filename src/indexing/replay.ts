@@ -49,7 +49,7 @@ function note(flips: Map<number, Map<number, boolean>>, payload: Uint8Array, isW
   for (const [atomId, { set, cleared }] of decodeFlips(payload).atoms) {
     if (!isWanted(atomId)) continue;
     let net = flips.get(atomId);
-    if (net === undefined) flips.set(atomId, (net = new Map()));
+    if (net === undefined) flips.set(atomId, (net = new Map<number, boolean>()));
     for (const ordinal of set) net.set(ordinal, true);
     for (const ordinal of cleared) net.set(ordinal, false);
   }

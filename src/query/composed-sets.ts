@@ -106,15 +106,15 @@ function followOne(
     composed.set = composed.set.clone();
     composed.isHeld = false;
   }
-  let isLoaded = true;
+  const absent = new Set<string>();
   const test = (atomKey: string, ordinal: number): boolean => {
     const truth = isTrue(composed.atomIds.get(atomKey) ?? -1, ordinal);
-    if (truth === undefined) isLoaded = false;
+    if (truth === undefined) absent.add(atomKey);
     return truth ?? false;
   };
   for (const ordinal of ordinals) {
     const isMember = test(UNIVERSE_KEY, ordinal) && holds(composed.predicate, (atomKey) => test(atomKey, ordinal));
-    if (!isLoaded) return false;
+    if (absent.size > 0) return false;
     if (isMember) composed.set.add(ordinal);
     else composed.set.delete(ordinal);
   }

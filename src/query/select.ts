@@ -128,7 +128,7 @@ async function takeBack(
   from: number,
   until: number,
 ): Promise<Date> {
-  const undone: Map<string, Map<number, boolean>> = new Map([...copies.keys()].map((key) => [key, new Map()]));
+  const undone = new Map([...copies.keys()].map((key) => [key, new Map<number, boolean>()]));
   let reached = until - 1;
   let committedAt: Date | undefined;
   while (reached < from) {

@@ -15,8 +15,8 @@ export async function withBuildProgress({ sql }: Database, environment: Environm
   if (!(error instanceof RollcallError) || error.reason !== 'ATOM_BUILDING' || error.metadata['atom'] === undefined) return error;
   const { atom, atoms = '1', atomsReady = '0' } = error.metadata;
   try {
-    const building = await findAtom(sql, environment, Number(atom));
-    const share = building === undefined ? 0 : builtShare(building, await highestOrdinal(sql, environment.id));
+    const [building, highest] = await Promise.all([findAtom(sql, environment, Number(atom)), highestOrdinal(sql, environment.id)]);
+    const share = building === undefined ? 0 : builtShare(building, highest);
     const progress = ((Number(atomsReady) + share) / Number(atoms)).toFixed(3);
     return new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, progress } });
   } catch {

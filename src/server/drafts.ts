@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkSegment } from '../core/compile.js';
 import { RollcallError } from '../core/errors.js';
+import { referencesOf } from '../core/segments.js';
 import type { CommittedRevision } from '../indexing/applier.js';
 import { registerAtoms } from '../indexing/catalog-writer.js';
 import { resolveLists } from '../indexing/segment-writer.js';
@@ -8,6 +9,7 @@ import type { EnvironmentIndex } from '../query/environment-index.js';
 import type { Target } from '../query/select.js';
 import type { Database } from '../storage/database.js';
 import type { CallContext } from './handlers.js';
+import { knowSegments } from './known-segments.js';
 
 /** What drafts need of the other rooms. */
 export interface DraftsOptions {
@@ -19,8 +21,9 @@ export interface DraftsOptions {
 
 /** How long a draft waits for its atoms where the caller set no deadline. */
 const DEFAULT_WAIT_MS = 30_000;
-/** Left of the deadline to say how far it has come. */
-const ANSWER_RESERVE_MS = 200;
+/** Left of the time until the deadline to say how far it has come. */
+const ANSWER_RESERVE_SHARE = 0.2;
+const MIN_ANSWER_RESERVE_MS = 200;
 const LOOK_INTERVAL_MS = 50;
 
 /** Makes drafts answerable: atoms that an environment has not are built first, within the deadline of the call. */
@@ -39,6 +42,7 @@ export class Drafts {
   async prepare(index: EnvironmentIndex, target: Target, context: CallContext): Promise<Target> {
     if (target.kind === 'segment') return target;
     if (!index.isLoaded) await index.advance();
+    await knowSegments(index, [...referencesOf(target.definition)]);
     const { project, organisation } = index.environment;
     const rules = await resolveLists(this.#options.database.sql, project, target.definition.rules);
     const prepared = { ...target, definition: { ...target.definition, rules } };
@@ -49,7 +53,7 @@ export class Drafts {
   }
 
   async #build(index: EnvironmentIndex, target: Extract<Target, { kind: 'draft' }>, context: CallContext): Promise<void> {
-    const until = Math.min(Date.now() + DEFAULT_WAIT_MS, (context.deadline?.getTime() ?? Infinity) - ANSWER_RESERVE_MS);
+    const until = endOfWait(context.deadline);
     const missing = index.catalog.atomsMissingFor(target.key, target.definition);
     const committed = await registerAtoms(this.#options.database, index.environment, missing);
     if (committed !== undefined) this.#options.onRegistered(committed);
@@ -76,6 +80,13 @@ export class Drafts {
       else this.#waiting.delete(organisation);
     }
   }
+}
+
+function endOfWait(deadline: Date | undefined): number {
+  const now = Date.now();
+  if (deadline === undefined) return now + DEFAULT_WAIT_MS;
+  const leftMs = deadline.getTime() - now;
+  return now + leftMs - Math.max(MIN_ANSWER_RESERVE_MS, leftMs * ANSWER_RESERVE_SHARE);
 }
 
 /** Why a draft cannot be served yet; undefined where it can. Throws what no waiting mends. */

@@ -17,6 +17,7 @@ import { readIdentities, type StoredIdentity } from '../storage/identities.js';
 import { awaitRevision } from './await-revision.js';
 import type { CallContext, EncodedMessage, Handlers } from './handlers.js';
 import type { HeldRevisions } from './held-revisions.js';
+import { knowSegments } from './known-segments.js';
 import { checkResultMessage, explainedNodeMessage } from './membership-messages.js';
 import { streamMembers } from './member-stream.js';
 import { type ReadTarget, type ReadTargetNeeds, withTarget } from './read-target.js';
@@ -47,6 +48,7 @@ export function membershipHandlers(needs: MembershipNeeds): Handlers<typeof Memb
       const index = await indexes.get(request.environment);
       const freshness = freshnessOf(request.freshness);
       await awaitRevision(index, freshness, context);
+      await knowSegments(index, request.segments);
       const { results, revision, asOf } = await checkMembership(database, index, identityOf(request.identity), request.segments, freshness);
       return { results: results.map(checkResultMessage), revision: BigInt(revision), asOf: timestampFromDate(asOf) };
     },

@@ -9,6 +9,7 @@ import { awaitRevision } from './await-revision.js';
 import { withBuildProgress } from './build-progress.js';
 import type { Drafts } from './drafts.js';
 import type { CallContext } from './handlers.js';
+import { knowSegments } from './known-segments.js';
 import { freshnessOf, targetOf } from './selector-messages.js';
 
 /** What a read is about: a target that can be served. */
@@ -39,7 +40,9 @@ export async function withTarget<Answer>(
   const freshness = freshnessOf(request.freshness);
   await awaitRevision(index, freshness, context);
   try {
-    return await answer({ index, selector, freshness, target: await drafts.prepare(index, targetOf(selector), context) });
+    const target = targetOf(selector);
+    if (target.kind === 'segment') await knowSegments(index, [target.key]);
+    return await answer({ index, selector, freshness, target: await drafts.prepare(index, target, context) });
   } catch (error) {
     throw await withBuildProgress(database, index.environment, error);
   }

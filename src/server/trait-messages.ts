@@ -16,19 +16,15 @@ export function traitMessagesOf(text: string): Record<string, TraitMessage> {
 
 /** A value as it goes over the wire. */
 export function traitMessage(value: TraitValue): TraitMessage {
-  switch (typeof value) {
-    case 'string':
-      return { kind: { case: 'stringValue', value } };
-    case 'boolean':
-      return { kind: { case: 'boolValue', value } };
-    case 'number':
-      return { kind: { case: 'floatValue', value } };
-    case 'bigint':
-      if (value < MIN_INT64 || value > MAX_INT64) return { kind: { case: 'bigIntValue', value: value.toString() } };
-      return { kind: { case: 'intValue', value } };
-    case 'object':
-      if (value === null) return { kind: { case: 'nullValue', value: NullValue.NULL_VALUE } };
-      if (isList(value)) return { kind: { case: 'listValue', value: { values: value.map(traitMessage) } } };
-      return { kind: { case: 'mapValue', value: { values: Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, traitMessage(inner)])) } } };
+  if (typeof value === 'string') return { kind: { case: 'stringValue', value } };
+  if (typeof value === 'boolean') return { kind: { case: 'boolValue', value } };
+  if (typeof value === 'number') return { kind: { case: 'floatValue', value } };
+  if (typeof value === 'bigint') {
+    if (value < MIN_INT64 || value > MAX_INT64) return { kind: { case: 'bigIntValue', value: value.toString() } };
+    return { kind: { case: 'intValue', value } };
   }
+  if (value === null) return { kind: { case: 'nullValue', value: NullValue.NULL_VALUE } };
+  if (isList(value)) return { kind: { case: 'listValue', value: { values: value.map(traitMessage) } } };
+  const values = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, traitMessage(inner)]));
+  return { kind: { case: 'mapValue', value: { values } } };
 }

@@ -154,11 +154,11 @@ export async function idleAtoms(sql: Sql, environmentId: number, idleMs: number)
     where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} and state = 'ready' and used_at < now() - ${idleMs} * interval '1 millisecond'`;
 }
 
-/** Removes atoms and their chunks. The caller holds the environment's head. */
+/** Removes atoms, which waits for a fold of them, then their chunks. The caller holds the environment's head. */
 export async function deleteAtoms(sql: Sql, environmentId: number, atomIds: readonly number[]): Promise<void> {
   const ids = sql.array([...atomIds], INT8_ARRAY);
-  await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = any(${ids})`;
   await sql`delete from atom where environment_id = ${environmentId} and id = any(${ids})`;
+  await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = any(${ids})`;
 }
 
 /** The revision up to which no atom needs the log any more: the lowest base of ready atoms and registration of building ones. */

@@ -110,6 +110,7 @@ async function onLease<T>(
     const onAbort = (): void => lease.cut();
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
+      signal?.throwIfAborted();
       return await work(lease, await lease.startUse(statementTimeoutMs === 0 ? 0 : longest));
     } catch (error) {
       throw signal?.aborted === true ? abortError(signal) : error;

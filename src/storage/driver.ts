@@ -1,7 +1,7 @@
 import postgres from 'postgres';
 
 /** `int8` columns are numbers: ordinals, revisions and counts stay below 2^53, and reading a larger one fails. */
-export type SqlTypes = Record<'int8', number | bigint>;
+export type SqlTypes = Record<'int8', number | bigint> & Record<'int8Array', readonly number[]> & Record<'textArray', readonly (string | null)[]>;
 
 /** The driver's handle. Its `begin` and `reserve` are not used: see `ConnectionLease`. */
 export type DriverSql = postgres.Sql<SqlTypes>;
@@ -20,6 +20,11 @@ const KEEP_ALIVE_SECONDS = 15;
 /** Short and constant: while the database is away a statement shall fail at once, not wait for the next attempt. */
 const RECONNECT_DELAY_SECONDS = 0.1;
 
+const INT8 = { to: 20, from: [20], serialize: String, parse: (text: string): number | bigint => readInt8(text) };
+const INT8_ARRAY = { to: 1016, from: [1016], serialize: (values: readonly number[]) => `{${values.join(',')}}`, parse: readInt8Array };
+/** Only for parameters: such columns come back as Postgres writes them. */
+const TEXT_ARRAY = { to: 1009, from: [], serialize: writeTextArray, parse: (): readonly (string | null)[] => [] };
+
 /**
  * Opens a pool of the driver, lazily. `onClose` is called whenever a connection of it has been closed.
  *
@@ -36,7 +41,9 @@ export function openDriver(options: DriverOptions, maxConnections: number, onClo
     max_lifetime: null,
     onnotice: () => undefined,
     onclose: onClose,
-    types: { int8: { to: 20, from: [20], serialize: String, parse: readInt8 } },
+    // The driver would ask for the types of arrays when it connects, and end the process if it is cut off meanwhile.
+    fetch_types: false,
+    types: { int8: INT8, int8Array: INT8_ARRAY, textArray: TEXT_ARRAY },
     connection: {
       application_name: options.applicationName,
       statement_timeout: options.statementTimeoutMs,
@@ -47,8 +54,17 @@ export function openDriver(options: DriverOptions, maxConnections: number, onClo
   return postgres(options.url, settings);
 }
 
-function readInt8(text: string): number | bigint {
+function readInt8(text: string): number {
   const value = Number(text);
   if (Number.isSafeInteger(value)) return value;
   throw new RangeError('An int8 value does not fit a number');
+}
+
+function readInt8Array(text: string): readonly number[] {
+  return text === '{}' ? [] : text.slice(1, -1).split(',').map(readInt8);
+}
+
+function writeTextArray(values: readonly (string | null)[]): string {
+  const elements = values.map((value) => (value === null ? 'null' : `"${value.replace(/["\\]/g, '\\$&')}"`));
+  return `{${elements.join(',')}}`;
 }

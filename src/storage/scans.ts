@@ -13,7 +13,8 @@ export interface ScannedIdentity {
   readonly traits: string;
 }
 
-const ROWS_PER_FETCH = 10_000;
+/** What is evaluated in one go: for so long nothing else of the process is answered. */
+const ROWS_PER_FETCH = 2_000;
 
 /** The smallest live ordinal that is at least `from`; undefined where there is none. */
 export async function nextLiveOrdinal(sql: Sql, environmentId: number, from: number): Promise<number | undefined> {

@@ -43,7 +43,7 @@ describe('a compiled segment', () => {
           expect(isTrue, key).toBe(isMember(key, identity, { environment, definitions }));
         }
       }),
-      { numRuns: runs(500), verbose: 1 },
+      { numRuns: runs(150), verbose: 1 },
     );
   });
 
@@ -121,6 +121,18 @@ describe('a segment is refused', () => {
     expect(refusal(segment(many(MAX_CONDITIONS + 1))).reason).toBe('INVALID_SEGMENT');
     const fine = segment([...many(99), { ...isPro, value: 'x'.repeat(1000) }], { rules: [nested(10)] });
     expect(() => checkSegment('s', fine, contextOf({}))).not.toThrow();
+  });
+
+  it('when references to references multiply it beyond what one identity can be tested with', () => {
+    const others: Record<string, SegmentDefinition> = { s0: segment([isPro]) };
+    for (let index = 1; index <= 40; index++) {
+      const of = (operator: string, value: string): Rule => ({
+        type: 'ALL', rules: [], conditions: [{ property: '', operator, value: `s${index - 1}` }, { property: `p${index}`, operator: 'EQUAL', value }],
+      });
+      others[`s${index}`] = segment([], { rules: [{ type: 'ANY', conditions: [], rules: [of('in_segment', 'a'), of('not_in_segment', 'b')] }] });
+    }
+    expect(refusal(segment([inSegment('s40')]), others).reason).toBe('INVALID_SEGMENT');
+    expect(() => compileSegment('s', segment([inSegment('s10')]), contextOf(others))).not.toThrow();
   });
 
   it('with a stored list for any operator but IN', () => {

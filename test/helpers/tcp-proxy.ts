@@ -12,7 +12,8 @@ export interface TcpProxy {
   close(): Promise<void>;
 }
 
-export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
+/** Listens on `port`, by default on any free one. */
+export async function startTcpProxy(serverUrl: string, port = 0): Promise<TcpProxy> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
   let isFrozen = false;
@@ -25,7 +26,7 @@ export async function startTcpProxy(serverUrl: string): Promise<TcpProxy> {
       if (!isFrozen) from.pipe(to);
     }
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
   const url = new URL(serverUrl);

@@ -57,6 +57,15 @@ describe('values', () => {
     expect(await db.sql`select 1 as still`).toEqual([{ still: 1 }]);
   });
 
+  test('arrays of numbers and of any texts arrive as they were sent', async () => {
+    const texts = ['', 'null', 'a,b', '{c}', 'd "e"', 'f\\g', ' h ', "i'j", '\n', 'ü𝄞', null];
+    const [row] = await db.sql<{ texts: string; ids: number[] }[]>`
+      select to_json(${db.sql.array(texts, 1009)}::text[])::text as texts, ${db.sql.array([1, 2 ** 53 - 1], 1016)}::int8[] as ids`;
+    expect(JSON.parse(row?.texts ?? '')).toEqual(texts);
+    expect(row?.ids).toEqual([1, 2 ** 53 - 1]);
+    expect(await db.sql`select ${['a', 'b']}::text[] @> ${['b']} as "isInferred", ${db.sql.array([], 1016)}::int8[] as none`).toEqual([{ isInferred: true, none: [] }]);
+  });
+
   test('names of columns and of keys within jsonb stay as they are', async () => {
     expect(await db.sql`select '{"first_name": 1}'::jsonb as some_traits`).toEqual([{ some_traits: { first_name: 1 } }]);
   });
