@@ -2,6 +2,7 @@ import { RollcallError } from '../core/errors.js';
 import { encodeFlips, type RevisionFlips } from '../core/flips.js';
 import { joinTraits } from '../core/trait-text.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { databaseErrorCode } from '../storage/database-errors.js';
 import { allotOrdinals, type Environment, findEnvironment, readHead, replacePayload, takeRevision } from '../storage/environments.js';
 import { deleteIdentities, insertIdentities, lockIdentities, reviveIdentities, type StoredIdentity, updateTraits } from '../storage/identities.js';
 import { WriterCatalog } from './writer-catalog.js';
@@ -36,6 +37,7 @@ interface Prepared {
 
 /** Times that a batch is tried where other writers create or delete the same identities at the same time. */
 const MAX_ATTEMPTS = 20;
+const UNIQUE_VIOLATION = '23505';
 /** The revision of tombstones until their transaction knows its own; later than any. */
 const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
 
@@ -129,7 +131,7 @@ export class Applier {
   }
 }
 
-/** Another writer created one of the batch's identities between the read and the insert: read again. */
+/** Another writer created one of the batch's identities, or took its identifier, between the read and the write: read again. */
 class IdentityRace extends RollcallError {
   constructor() {
     super('CONFLICT', 'other writers keep changing the same identities');
@@ -199,6 +201,8 @@ async function writeRows(tx: Sql, environmentId: number, changed: readonly Trans
     const done = await insertIdentities(tx, environmentId, inserted);
     if (done.size < inserted.length) throw new IdentityRace();
   }
-  await reviveIdentities(tx, environmentId, revived);
+  await reviveIdentities(tx, environmentId, revived).catch((error: unknown) => {
+    throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
+  });
   await updateTraits(tx, environmentId, updated);
 }

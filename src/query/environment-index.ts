@@ -309,11 +309,11 @@ export class EnvironmentIndex {
     });
   }
 
-  /** Atoms that were dropped or built again since they were loaded. */
+  /** Atoms that were dropped or built again since they were loaded. A universe that is being built again still serves: it followed the log. */
   #dropOutdated(catalog: ReaderCatalog): void {
     for (const [id, { registeredRevision }] of this.#atoms) {
-      if (id === UNIVERSE_ATOM_ID) continue;
       const atom = catalog.atomById(id);
+      if (id === UNIVERSE_ATOM_ID && atom?.state === 'building') continue;
       if (atom?.state === 'ready' && atom.registeredRevision === registeredRevision) continue;
       this.#options.chunkCache.delete(this.#cacheKey(id));
       this.#composed.drop(id);

@@ -27,12 +27,18 @@ export class ReaderCatalog implements CompileContext {
   readonly #served = new Map<string, ServedSegment>();
   readonly #beingServed = new Set<string>();
 
-  /** `versions` are by key, the newest first. */
-  constructor(environment: Environment, revision: number, atoms: readonly StoredAtom[], versions: readonly SegmentVersion[]) {
+  /** `versions` are by key, the newest first; `universe` is not among `atoms`. */
+  constructor(
+    environment: Environment,
+    revision: number,
+    atoms: readonly StoredAtom[],
+    versions: readonly SegmentVersion[],
+    universe: StoredAtom | undefined,
+  ) {
     this.environment = environment;
     this.revision = revision;
     this.#atoms = new Map(atoms.map((atom) => [atom.key, atom]));
-    this.#atomsById = new Map(atoms.map((atom) => [atom.id, atom]));
+    this.#atomsById = new Map([...atoms, ...(universe === undefined ? [] : [universe])].map((atom) => [atom.id, atom]));
     const byKey = new Map<string, SegmentVersion[]>();
     for (const version of versions) byKey.set(version.key, [...(byKey.get(version.key) ?? []), version]);
     this.#versions = byKey;
@@ -47,6 +53,7 @@ export class ReaderCatalog implements CompileContext {
     return this.#atoms.values();
   }
 
+  /** The universe too. */
   atomById(id: number): StoredAtom | undefined {
     return this.#atomsById.get(id);
   }

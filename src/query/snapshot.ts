@@ -1,7 +1,7 @@
 import { isChunkIntact, OrdinalSet } from '../core/bitmap.js';
 import { RollcallError } from '../core/errors.js';
 import { decodeFlips, type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
-import { type AtomBase, readAtoms, readBases } from '../storage/atoms.js';
+import { type AtomBase, readAtoms, readBases, readUniverse } from '../storage/atoms.js';
 import { readChunks, type StoredChunk } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, type Head, readHead } from '../storage/environments.js';
@@ -87,7 +87,7 @@ function checkTail(
 async function readCatalog(tx: Sql, environment: Environment, head: Head): Promise<ReaderCatalog> {
   const atoms = await readAtoms(tx, environment.id);
   const versions = await readSegmentVersions(tx, environment.project);
-  return new ReaderCatalog(environment, head.catalogRevision, atoms, versions);
+  return new ReaderCatalog(environment, head.catalogRevision, atoms, versions, await readUniverse(tx, environment.id));
 }
 
 async function readTail(tx: Sql, environmentId: number, after: number, until: number): Promise<LoggedRevision[]> {

@@ -11,6 +11,7 @@ import { SetCache } from '../query/set-cache.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
 import { startEmbeddedPostgres } from '../storage/embedded-postgres.js';
 import { migrate } from '../storage/migrate.js';
+import { createBackgroundErrorLog } from './background-errors.js';
 import { Drafts } from './drafts.js';
 import { environmentHandlers } from './environment-service.js';
 import { type CallFailure, isWorthLogging } from './errors.js';
@@ -125,9 +126,7 @@ async function serve(database: Database, options: Options, logger: Logger, closi
 
 /** The rooms and what each needs of the others: a committed revision goes from the writers to the readers here. */
 async function startRooms(database: Database, options: Options, logger: Logger, closing: (() => Promise<void>)[]) {
-  const onError = (error: unknown): void => {
-    logger.warn({ err: error }, 'background work failed and will be tried again');
-  };
+  const onError = createBackgroundErrorLog(logger);
   const news = createRevisionNews(database, randomUUID(), onError);
   const onCommitted = (revision: CommittedRevision): void => {
     indexes.offer(revision.environmentId, revision);

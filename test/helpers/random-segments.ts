@@ -10,6 +10,12 @@ export function runs(fallback: number): number {
   return Number(process.env['ROLLCALL_TEST_RUNS'] ?? fallback);
 }
 
+/** Checks a property `fallback` times and tells the seed and path of a failure, not the whole of a large counterexample. */
+export async function checkProperty<T>(property: fc.IAsyncProperty<T>, fallback: number, given: { seed?: number; path?: string } = {}): Promise<void> {
+  const { failed, seed, counterexamplePath, errorInstance } = await fc.check(property, { numRuns: runs(fallback), endOnFailure: true, ...given });
+  if (failed) throw new Error(`the property fails with { seed: ${seed}, path: '${counterexamplePath ?? ''}' }`, { cause: errorInstance });
+}
+
 /** Few keys and few values, so that random segments and random identities meet. */
 const TRAIT_KEYS = ['plan', 'age', 'tags', '$.identity.identifier', '$.environment.name'];
 const PROPERTIES = [
