@@ -60,11 +60,17 @@ function scoreOf(id: number): number {
   return Math.floor(((Math.imul(id, 0x9e3779b1) >>> 0) / 2 ** 32) * SCORES);
 }
 
-/** Writes the segments and builds the universe and their atoms. */
-export async function buildAtoms(database: Database, environment: Environment, say: (line: string) => void): Promise<void> {
+/** Writes the segments. */
+export async function writeSegments(database: Database): Promise<void> {
   for (const { key, definition } of BENCH_SEGMENTS) await createSegment(database, { project: PROJECT, key, name: key, description: '', definition });
-  await rebuildAtom(database, environment, UNIVERSE_ATOM_ID);
-  const atoms = await readAtoms(database.sql, environment.id);
-  say(`  building ${atoms.length + 1} atoms`);
-  for (const id of [UNIVERSE_ATOM_ID, ...atoms.map((atom) => atom.id)]) await buildAtom(database, environment, id, BUILD);
+}
+
+/** Builds the universe and every atom, again where they are built already. */
+export async function buildAtoms(database: Database, environment: Environment, say: (line: string) => void): Promise<void> {
+  const ids = [UNIVERSE_ATOM_ID, ...(await readAtoms(database.sql, environment.id)).map(({ id }) => id)];
+  say(`building ${ids.length} atoms`);
+  for (const id of ids) {
+    await rebuildAtom(database, environment, id);
+    await buildAtom(database, environment, id, BUILD);
+  }
 }

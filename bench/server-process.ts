@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
-const PROGRAM = 'dist/cli/main.js';
+const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
 
 /** Runs `work` with the gRPC address of a server in a process of its own. `nodeArguments` are for profiling it. */
 export async function withServer<Result>(databaseUrl: string, work: (address: string) => Promise<Result>): Promise<Result> {

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { SEMANTICS_VERSION } from '../src/core/atoms.js';
 import { connectDatabase, type Database } from '../src/storage/database.js';
 import { startEmbeddedPostgres } from '../src/storage/embedded-postgres.js';
@@ -9,7 +8,7 @@ import { type Environment, findEnvironment } from '../src/storage/environments.j
 import { migrate } from '../src/storage/migrate.js';
 import { readMigrations } from '../src/storage/migration-files.js';
 import { BENCH_SEGMENTS } from './bench-segments.js';
-import { buildAtoms, createWorld, loadIdentities } from './load.js';
+import { buildAtoms, createWorld, loadIdentities, writeSegments } from './load.js';
 
 /** A loaded database on an embedded server of our own, kept between runs. */
 export interface World {
@@ -24,17 +23,18 @@ export interface World {
 
 export const FOLDER = '.rollcall-bench';
 export const ENVIRONMENT = 'bench';
-const MIGRATIONS = pathToFileURL('src/storage/migrations/');
+const MIGRATIONS = new URL('../src/storage/migrations/', import.meta.url);
+const SOURCES = ['bench/load.ts', 'src/cli/demo/population.ts', 'src/core/bitmap.ts'];
+const MARK = 'loaded';
 const COPY = 'bench_copy';
 const CONNECTION = { maxConnections: 8, applicationName: 'rollcall-bench', connectTimeoutMs: 10_000, statementTimeoutMs: 3_600_000 };
 
 /** Opens the database of an earlier run, or loads it: seeded, so that every run asks the same. */
 export async function openWorld(identities: number, isFresh: boolean, say: (line: string) => void): Promise<World> {
   const folder = join(FOLDER, String(identities));
-  const mark = join(folder, 'loaded');
-  const fingerprint = await fingerprintOf(identities);
-  const isLoaded = !isFresh && (await readFile(mark, 'utf8').catch(() => '')) === fingerprint;
-  if (!isLoaded) await rm(folder, { recursive: true, force: true });
+  const loaded = isFresh ? [] : await readMarks(folder);
+  const [ofIdentities, ofAtoms] = await fingerprints(identities);
+  if (loaded[0] !== ofIdentities) await rm(folder, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
   const server = await startEmbeddedPostgres({ dataDirectory: folder, log: () => undefined });
   const database = connectDatabase({ ...CONNECTION, url: server.url });
@@ -43,12 +43,14 @@ export async function openWorld(identities: number, isFresh: boolean, say: (line
     await server.stop();
   };
   try {
-    if (!isLoaded) {
-      await load(database, identities, say);
-      await writeFile(mark, fingerprint);
+    if (loaded[0] !== ofIdentities) await load(database, identities, say);
+    const environment = await expectEnvironment(database);
+    if (loaded[0] !== ofIdentities || loaded[1] !== ofAtoms) {
+      await buildAtoms(database, environment, say);
+      await database.sql.unsafe('vacuum (analyze)');
+      await database.sql.unsafe('checkpoint');
+      await writeFile(join(folder, MARK), `${ofIdentities} ${ofAtoms}`);
     }
-    const environment = await findEnvironment(database.sql, ENVIRONMENT);
-    if (environment === undefined) throw new Error(`the database in ${folder} is not one of the benchmark`);
     return { url: server.url, database, environment, identities, onCopy: (work) => onCopy(server.url, work), close };
   } catch (error) {
     await close();
@@ -58,19 +60,30 @@ export async function openWorld(identities: number, isFresh: boolean, say: (line
 
 async function load(database: Database, identities: number, say: (line: string) => void): Promise<void> {
   say(`loading ${identities.toLocaleString('en')} identities; later runs reuse them`);
-  await migrate(database, MIGRATIONS);
+  await migrate(database);
   const environment = await createWorld(database, ENVIRONMENT);
   await loadIdentities(database, environment, identities, say);
-  await buildAtoms(database, environment, say);
-  await database.sql.unsafe('vacuum (analyze, freeze)');
-  await database.sql.unsafe('checkpoint');
+  await writeSegments(database);
 }
 
-/** Whatever decides what is in the database: another value loads it again. */
-async function fingerprintOf(identities: number): Promise<string> {
+async function expectEnvironment(database: Database): Promise<Environment> {
+  const environment = await findEnvironment(database.sql, ENVIRONMENT);
+  if (environment === undefined) throw new Error('the database is not one of the benchmark');
+  return environment;
+}
+
+async function readMarks(folder: string): Promise<string[]> {
+  return (await readFile(join(folder, MARK), 'utf8').catch(() => '')).split(' ');
+}
+
+/** Whatever decides what the identities and what the bitmaps in the database are: other values make them again. */
+async function fingerprints(identities: number): Promise<[string, string]> {
   const migrations = (await readMigrations(MIGRATIONS)).map(({ sha256 }) => sha256);
-  const own = await Promise.all(['bench/load.ts', 'src/cli/demo/population.ts'].map((path) => readFile(path, 'utf8')));
-  const parts = [identities, SEMANTICS_VERSION, migrations, own, BENCH_SEGMENTS];
+  const [load, population, bitmap] = await Promise.all(SOURCES.map((path) => readFile(path, 'utf8')));
+  return [hash([identities, migrations, load, population, BENCH_SEGMENTS]), hash([SEMANTICS_VERSION, bitmap])];
+}
+
+function hash(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
 }
 

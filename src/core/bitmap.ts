@@ -8,7 +8,8 @@ type RoaringBitmap32 = roaring.RoaringBitmap32;
 export const CHUNK_SIZE = 2 ** 16;
 /** Ordinals are below this, so that they are exact as JavaScript numbers. */
 export const ORDINAL_LIMIT = Number.MAX_SAFE_INTEGER;
-const PART_SIZE = 2 ** 32;
+/** Ordinals in one Roaring bitmap, whose values have 32 bits. */
+export const PART_SIZE = 2 ** 32;
 /** Ordinals of one block of a shard. */
 const SHARD_BLOCK = 4096;
 /** A portable container of 2^16 bits is 8 KiB with at most this much around it. */

@@ -1,14 +1,15 @@
-import { CHUNK_SIZE, chunkOf } from '../core/bitmap.js';
+import { CHUNK_SIZE, chunkOf, PART_SIZE } from '../core/bitmap.js';
 import { encodeFlips } from '../core/flips.js';
-import { leaseAtom, markReady, noteScanned, type StoredAtom } from '../storage/atoms.js';
+import { leaseAtom, markReady, noteScanned, resetAtom, type StoredAtom } from '../storage/atoms.js';
 import { countChunks, writeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, readHead, takeRevision } from '../storage/environments.js';
 import { nextLiveOrdinal } from '../storage/scans.js';
 import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
 import { foldAtom } from './fold.js';
-import { readReplay } from './replay.js';
+import { BrokenLog, readReplay } from './replay.js';
 import type { CommittedRevision } from './applier.js';
+import { takeCatalogRevision } from './catalog-writer.js';
 
 /** How one builder goes about it. */
 export interface BuildOptions {
@@ -23,6 +24,8 @@ export interface BuildOptions {
 
 /** A log this short is folded while the head is held. */
 const SHORT_TAIL_REVISIONS = 20;
+/** Nothing is left to scan: what comes later is in the log. */
+const ALL_SCANNED = Number.MAX_SAFE_INTEGER;
 
 /**
  * Builds an atom from the stored identities while changes go on, and turns it ready (I1). Each range of ordinals is a short snapshot of its own,
@@ -37,6 +40,8 @@ export async function buildAtom(database: Database, environment: Environment, at
     return await finish(database, environment, atom, options);
   } catch (error) {
     if (error instanceof BuildEnded) return undefined;
+    // What the log lost is in the identities still: a scan that begins after the gap does without it.
+    if (error instanceof BrokenLog) return startAgain(database, environment, atomId, options.owner);
     throw error;
   }
 }
@@ -72,7 +77,8 @@ async function scanRange(
   if (head === undefined) throw new BuildEnded();
   if (first === undefined) return undefined;
   const from = chunkOf(first) * CHUNK_SIZE;
-  const until = from + options.rangeChunks * CHUNK_SIZE - (from % (options.rangeChunks * CHUNK_SIZE));
+  const size = options.rangeChunks * CHUNK_SIZE;
+  const until = Math.min(from + size - (from % size), (Math.floor(from / PART_SIZE) + 1) * PART_SIZE);
   const set = await evaluate(tx, from, until);
   const chunks = [...set.chunkNumbers()].flatMap((number) => set.chunk(number) ?? []);
   set.dispose();
@@ -90,17 +96,29 @@ async function finish(database: Database, environment: Environment, atom: Stored
     const head = await readHead(database.sql, environment.id);
     if (head === undefined) throw new BuildEnded();
     if (head.revision - folded <= SHORT_TAIL_REVISIONS) break;
-    folded = await inTransaction(database, { isolation: 'read committed' }, (tx) => foldTail(tx, environment, atom, reached, head.revision, options));
-    await noteScanned(database.sql, environment.id, atom.id, options.owner, Number.MAX_SAFE_INTEGER, options.leaseMs);
+    folded = await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+      // Locks the atom's row: no other builder takes the lease before what is written here is committed.
+      if (!(await noteScanned(tx, environment.id, atom.id, options.owner, ALL_SCANNED, options.leaseMs))) throw new BuildEnded();
+      return foldTail(tx, environment, atom, reached, head.revision, options);
+    });
   }
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const flips = { catalogChanged: true, atoms: new Map() };
     const head = await takeRevision(tx, environment.id, encodeFlips(flips), true);
+    if (!(await noteScanned(tx, environment.id, atom.id, options.owner, ALL_SCANNED, options.leaseMs))) throw new BuildEnded();
     let reached = folded;
     while (reached < head.revision) reached = await foldTail(tx, environment, atom, reached, head.revision, options);
     const chunks = await countChunks(tx, environment.id, atom.id);
     if (!(await markReady(tx, environment.id, atom.id, options.owner, head.revision, chunks))) throw new BuildEnded();
     return { environmentId: environment.id, revision: head.revision, committedAt: head.committedAt, flips };
+  });
+}
+
+/** The atom as it was registered, for the next builder. */
+async function startAgain(database: Database, environment: Environment, atomId: number, owner: string): Promise<undefined> {
+  await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    const { revision } = await takeCatalogRevision(tx, environment);
+    await resetAtom(tx, environment.id, atomId, revision, owner);
   });
 }
 

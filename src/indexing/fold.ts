@@ -1,28 +1,26 @@
 import { type Chunk, chunkOf, isChunkIntact, OrdinalSet } from '../core/bitmap.js';
 import { RollcallError } from '../core/errors.js';
-import { lockReadyBases, lowestNeededRevision, moveBases } from '../storage/atoms.js';
+import { type AtomBase, lockReadyBases, lowestNeededRevision, moveBases } from '../storage/atoms.js';
 import { deleteChunks, readSomeChunks, writeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { readHead } from '../storage/environments.js';
 import { oldestLogged, trimLog } from '../storage/log.js';
 import { lowestHeldRevision, purgeTombstones } from '../storage/identities.js';
-import { readReplay } from './replay.js';
+import { BrokenLog, readReplay } from './replay.js';
 
-/** An atom whose stored chunks are damaged: it must be built again. */
-export class CorruptAtom extends RollcallError {
-  readonly environmentId: number;
-  readonly atomId: number;
+/** Atoms whose stored chunks are damaged, or need what the log has lost: they must be built again. */
+export class CorruptAtoms extends RollcallError {
+  readonly atomIds: readonly number[];
 
-  constructor(environmentId: number, atomId: number) {
-    super('INDEX_CORRUPT', 'a stored chunk of an atom is damaged; the atom is being built again', { metadata: { atom: String(atomId) } });
-    this.environmentId = environmentId;
-    this.atomId = atomId;
+  constructor(atomIds: readonly number[], cause?: unknown) {
+    super('INDEX_CORRUPT', 'what is stored of some atoms is damaged; they are being built again', { metadata: { atom: atomIds.join(', ') }, cause });
+    this.atomIds = atomIds;
   }
 }
 
 /**
  * Writes a run of the log into the chunks of the ready atoms: at most about `maxBytes` of it, in one transaction that moves chunks and bases together
- * under the atoms' locks, so no answer changes (I9). True when the log was folded to its end. Throws CorruptAtom.
+ * under the atoms' locks, so no answer changes (I9). True when the log was folded to its end. Throws CorruptAtoms.
  */
 export async function fold(database: Database, environmentId: number, maxBytes: number): Promise<boolean> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
@@ -32,7 +30,9 @@ export async function fold(database: Database, environmentId: number, maxBytes: 
     const after = Math.min(...bases.map(({ baseRevision }) => baseRevision));
     const behind = new Map(bases.filter(({ baseRevision }) => baseRevision < head.revision).map((base) => [base.id, base]));
     if (behind.size === 0) return true;
-    const replay = await readReplay(tx, environmentId, { after, until: head.revision, maxBytes }, (atomId) => behind.has(atomId));
+    const replay = await readReplay(tx, environmentId, { after, until: head.revision, maxBytes }, (atomId) => behind.has(atomId)).catch((error: unknown) => {
+      throw error instanceof BrokenLog ? new CorruptAtoms(basedBelow(bases, error.revision), error) : error;
+    });
     const moved: { id: number; chunks: number }[] = [];
     for (const base of behind.values()) {
       if (base.baseRevision >= replay.until) continue;
@@ -45,9 +45,13 @@ export async function fold(database: Database, environmentId: number, maxBytes: 
   });
 }
 
+function basedBelow(bases: readonly AtomBase[], revision: number): number[] {
+  return bases.filter(({ baseRevision }) => baseRevision < revision).map(({ id }) => id);
+}
+
 /**
  * Puts flips onto an atom's chunk rows and stamps them with `revision`; by how many the atom's chunks grew. Chunks that become empty go.
- * Throws CorruptAtom.
+ * Throws CorruptAtoms.
  */
 export async function foldAtom(
   tx: Sql,
@@ -58,7 +62,7 @@ export async function foldAtom(
 ): Promise<number> {
   const touched = [...new Set([...flips.keys()].map(chunkOf))];
   const stored = await readSomeChunks(tx, environmentId, atomId, touched);
-  if (!stored.every(isChunkIntact)) throw new CorruptAtom(environmentId, atomId);
+  if (!stored.every(isChunkIntact)) throw new CorruptAtoms([atomId]);
   const set = OrdinalSet.fromChunks(stored);
   for (const [ordinal, isSet] of flips) {
     if (isSet) set.add(ordinal);

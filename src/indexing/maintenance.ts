@@ -8,7 +8,7 @@ import { measureLog } from '../storage/log.js';
 import type { CommittedRevision } from './applier.js';
 import { buildAtom } from './build.js';
 import { dropIdleAtoms, rebuildAtom } from './catalog-writer.js';
-import { CorruptAtom, fold, trim } from './fold.js';
+import { CorruptAtoms, fold, trim } from './fold.js';
 import { dropSupersededVersions } from './superseded-versions.js';
 
 /** When maintenance does what. */
@@ -98,7 +98,7 @@ export class Maintenance {
 
   /** Starts builds of atoms that nobody builds; they go on while the next look is taken. */
   async #startBuilds(): Promise<void> {
-    const waiting = await unleasedAtoms(this.#database.sql, BUILDS_PER_LOOK);
+    const waiting = await unleasedAtoms(this.#database.sql, this.#owner, BUILDS_PER_LOOK);
     const environments = new Map<number, Environment>();
     if (waiting.length > 0) await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
     for (const { environmentId, atomId, isOutdated } of waiting) {
@@ -135,7 +135,7 @@ export class Maintenance {
       while (!(await fold(this.#database, environment.id, foldMaxBytes)) && !this.#stopping.signal.aborted);
       this.#lastFoldMs.set(environment.id, performance.now());
     } catch (error) {
-      if (error instanceof CorruptAtom) this.repair(environment, error.atomId);
+      if (error instanceof CorruptAtoms) for (const atomId of error.atomIds) this.repair(environment, atomId);
       throw error;
     }
   }

@@ -1,7 +1,7 @@
-import { decodeFlips } from '../core/flips.js';
-import type { Sql } from '../storage/database.js';
-import { readLog } from '../storage/log.js';
 import { RollcallError } from '../core/errors.js';
+import { decodeFlips, type RevisionFlips } from '../core/flips.js';
+import type { Sql } from '../storage/database.js';
+import { type LogRow, readLog } from '../storage/log.js';
 
 /** The last word of a run of the log on each ordinal that it flipped, by atom: whether it is set. */
 export type NetFlips = ReadonlyMap<number, ReadonlyMap<number, boolean>>;
@@ -16,7 +16,7 @@ const ROWS_PER_READ = 200;
 
 /**
  * Reads the log of revisions in (after, until] for `isWanted` atoms, stopping after the row that exceeds `maxBytes`. Setting and clearing are absolute, so only
- * the last word on each ordinal counts. Throws INDEX_CORRUPT where a revision is missing.
+ * the last word on each ordinal counts. Throws BrokenLog.
  */
 export async function readReplay(
   sql: Sql,
@@ -29,24 +29,38 @@ export async function readReplay(
   let bytes = 0;
   while (reached < range.until && bytes <= range.maxBytes) {
     const rows = await readLog(sql, environmentId, reached, range.until, ROWS_PER_READ);
-    for (const { revision, payload } of rows) {
+    for (const row of rows) {
       if (bytes > range.maxBytes) break;
-      if (revision !== reached + 1) failAtGap(reached + 1);
-      note(flips, payload, isWanted);
-      reached = revision;
-      bytes += payload.length;
+      if (row.revision !== reached + 1) throw new BrokenLog(reached + 1);
+      note(flips, decodeRow(row), isWanted);
+      reached = row.revision;
+      bytes += row.payload.length;
     }
-    if (rows.length === 0) failAtGap(reached + 1);
+    if (rows.length === 0) throw new BrokenLog(reached + 1);
   }
   return { flips, until: reached };
 }
 
-function failAtGap(revision: number): never {
-  throw new RollcallError('INDEX_CORRUPT', 'a revision is missing from the log', { metadata: { revision: String(revision) } });
+/** A revision is missing from the log, or damaged: atoms whose bases are below it must be built again. */
+export class BrokenLog extends RollcallError {
+  readonly revision: number;
+
+  constructor(revision: number) {
+    super('INDEX_CORRUPT', 'a revision is missing from the log; what needs it is being built again', { metadata: { revision: String(revision) } });
+    this.revision = revision;
+  }
 }
 
-function note(flips: Map<number, Map<number, boolean>>, payload: Uint8Array, isWanted: (atomId: number) => boolean): void {
-  for (const [atomId, { set, cleared }] of decodeFlips(payload).atoms) {
+function decodeRow({ revision, payload }: LogRow): RevisionFlips {
+  try {
+    return decodeFlips(payload);
+  } catch {
+    throw new BrokenLog(revision);
+  }
+}
+
+function note(flips: Map<number, Map<number, boolean>>, { atoms }: RevisionFlips, isWanted: (atomId: number) => boolean): void {
+  for (const [atomId, { set, cleared }] of atoms) {
     if (!isWanted(atomId)) continue;
     let net = flips.get(atomId);
     if (net === undefined) flips.set(atomId, (net = new Map<number, boolean>()));

@@ -1,9 +1,9 @@
 import { RollcallError } from '../core/errors.js';
 import type { Database } from '../storage/database.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import { findOrdinal, type IdentityQuery, inlineTruth, storedTruth, type Truth } from './identity-truth.js';
+import { findOrdinal, type IdentityQuery, inlineTruth, storedTruth, type Truth, unknownIdentity } from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
-import { type Freshness, reachFreshness, serveAll } from './select.js';
+import { expired, type Freshness, isElsewhere, reachFreshness, serveAll } from './select.js';
 
 /** Whether the identity is in one segment, or why that cannot be said. */
 export type CheckResult =
@@ -29,40 +29,33 @@ export async function checkMembership(
   freshness: Freshness,
 ): Promise<Check> {
   await reachFreshness(index, freshness);
-  const errors = new Map<string, RollcallError>();
-  const choose = (catalog: ReaderCatalog): (ServedSegment | undefined)[] => {
-    errors.clear();
-    return keysOf(catalog, segments).map((key) => tryServe(catalog, key, identity.kind, errors));
-  };
-  const { truth, served } = identity.kind === 'inline' ? await checkInline(database, index, identity, choose) : await checkStored(database, index, identity, choose);
-  const bySegment = new Map(served.flatMap((segment) => (segment === undefined ? [] : [[segment.key, segment] as const])));
-  const results = keysOf(index.catalog, segments).map((segment): CheckResult => {
-    const found = bySegment.get(segment);
-    if (found !== undefined) return { segment, served: found, isMember: truth(found.predicate) };
-    return { segment, error: errors.get(segment) ?? new RollcallError('SEGMENT_NOT_FOUND', `the segment '${segment}' does not exist`) };
-  });
-  return { results, revision: index.revision, asOf: index.asOf };
-}
-
-interface Prepared {
-  readonly truth: Truth;
-  readonly served: readonly (ServedSegment | undefined)[];
-}
-
-async function checkStored(
-  database: Database,
-  index: EnvironmentIndex,
-  identity: Exclude<IdentityQuery, { kind: 'inline' }>,
-  choose: (catalog: ReaderCatalog) => (ServedSegment | undefined)[],
-): Promise<Prepared> {
+  const choose = (catalog: ReaderCatalog): readonly Chosen[] => keysOf(catalog, segments).map((key) => choice(catalog, key, identity.kind));
+  if (identity.kind === 'inline') return checkInline(database, index, identity, choose(index.catalog));
   const ordinal = await findOrdinal(database, index, identity);
-  await index.loadUniverse();
-  let served = await serveAll(index, choose);
-  if (identity.kind === 'identifier' && !index.isLive(ordinal)) {
-    await index.advance();
-    served = await serveAll(index, choose);
-  }
-  return { truth: storedTruth(index, ordinal), served };
+  const check = (isLast: boolean) => (chosen: readonly Chosen[]): Check | undefined => {
+    if (freshness.level === 'exact' && isElsewhere(index, freshness)) throw expired(freshness.revision);
+    return isLast || index.isLive(ordinal) ? report(index, storedTruth(index, ordinal), chosen) : undefined;
+  };
+  const known = await serveAll(index, choose, servedOf, check(identity.kind === 'id'));
+  if (known !== undefined) return known;
+  await index.advance();
+  const later = await serveAll(index, choose, servedOf, check(true));
+  if (later === undefined) throw unknownIdentity({});
+  return later;
+}
+
+/** A segment to answer for, or why it cannot be answered. */
+type Chosen = { readonly key: string; readonly served: ServedSegment } | { readonly key: string; readonly error: RollcallError };
+
+function servedOf(chosen: readonly Chosen[]): ServedSegment[] {
+  return chosen.flatMap((one) => ('served' in one ? [one.served] : []));
+}
+
+function report(index: EnvironmentIndex, truth: Truth, chosen: readonly Chosen[]): Check {
+  const results = chosen.map((one): CheckResult =>
+    'served' in one ? { segment: one.key, served: one.served, isMember: truth(one.served.predicate) } : { segment: one.key, error: one.error },
+  );
+  return { results, revision: index.revision, asOf: index.asOf };
 }
 
 /** Inline traits need no bitmap: the newest definitions are evaluated, whether their atoms are built or not. */
@@ -70,23 +63,21 @@ async function checkInline(
   database: Database,
   index: EnvironmentIndex,
   identity: Extract<IdentityQuery, { kind: 'inline' }>,
-  choose: (catalog: ReaderCatalog) => (ServedSegment | undefined)[],
-): Promise<Prepared> {
-  const served = choose(index.catalog);
-  const atoms = served.flatMap((segment) => (segment === undefined ? [] : [...segment.atoms.values()]));
-  return { truth: await inlineTruth(database, index, identity, atoms), served };
+  chosen: readonly Chosen[],
+): Promise<Check> {
+  const atoms = servedOf(chosen).flatMap((segment) => [...segment.atoms.values()]);
+  return report(index, await inlineTruth(database, index, identity, atoms), chosen);
 }
 
 function keysOf(catalog: ReaderCatalog, segments: readonly string[]): readonly string[] {
   return segments.length > 0 ? [...new Set(segments)] : catalog.enabledSegments();
 }
 
-function tryServe(catalog: ReaderCatalog, key: string, kind: IdentityQuery['kind'], errors: Map<string, RollcallError>): ServedSegment | undefined {
+function choice(catalog: ReaderCatalog, key: string, kind: IdentityQuery['kind']): Chosen {
   try {
-    return kind === 'inline' ? catalog.newest(key) : catalog.serve(key);
+    return { key, served: kind === 'inline' ? catalog.newest(key) : catalog.serve(key) };
   } catch (error) {
-    if (!(error instanceof RollcallError)) throw error;
-    errors.set(key, error);
-    return undefined;
+    if (error instanceof RollcallError) return { key, error };
+    throw error;
   }
 }

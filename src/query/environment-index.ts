@@ -243,6 +243,7 @@ export class EnvironmentIndex {
     for (const key of [...this.#selections.keys()]) this.#options.composedCache.delete(this.#selectionCacheKey(key));
     this.#catalog = undefined;
     this.#revision = -1;
+    this.#asOf = new Date(0);
     this.#hinted = -1;
   }
 

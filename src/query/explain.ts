@@ -1,10 +1,9 @@
 import type { CompiledNode } from '../core/compile.js';
-import { RollcallError } from '../core/errors.js';
 import type { Database } from '../storage/database.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import { findOrdinal, type IdentityQuery, inlineTruth, storedTruth } from './identity-truth.js';
+import { findOrdinal, type IdentityQuery, inlineTruth, storedTruth, type Truth, unknownIdentity } from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
-import { type Freshness, reachFreshness, serveAll, serveTarget, type Target } from './select.js';
+import { expired, type Freshness, isElsewhere, reachFreshness, serveAll, serveTarget, type Target } from './select.js';
 
 /** A node of a segment's rules: whether it is true of the identity, and of how many identities it is. */
 export interface ExplainedNode {
@@ -31,21 +30,33 @@ export async function explain(
   freshness: Freshness,
 ): Promise<Explanation> {
   await reachFreshness(index, freshness);
-  const choose = (catalog: ReaderCatalog): ServedSegment[] => [catalog.withAllAtoms(serveTarget(catalog, target))];
-  const ordinal = identity.kind === 'inline' ? undefined : await findOrdinal(database, index, identity);
-  const inline = identity.kind === 'inline' ? await inlineTruth(database, index, identity, choose(index.catalog).flatMap(({ atoms }) => [...atoms.values()])) : undefined;
-  let [served] = await serveAll(index, choose);
-  if (ordinal !== undefined && identity.kind === 'identifier' && !index.isLive(ordinal)) {
-    await index.advance();
-    [served] = await serveAll(index, choose);
+  const choose = (catalog: ReaderCatalog): ServedSegment => catalog.withAllAtoms(serveTarget(catalog, target));
+  const explainWith = (served: ServedSegment, truth: Truth): Explanation => {
+    if (freshness.level === 'exact' && isElsewhere(index, freshness)) throw expired(freshness.revision);
+    return { served, root: explainNode(index, served.compiled, truth), revision: index.revision, asOf: index.asOf };
+  };
+  if (identity.kind === 'inline') {
+    const truth = await inlineTruth(database, index, identity, choose(index.catalog).atoms.values());
+    return serveAll(index, choose, (served) => [served], (served) => explainWith(served, truth));
   }
-  if (served === undefined) throw new RollcallError('INTERNAL', 'nothing was served');
-  const truth = inline ?? storedTruth(index, ordinal ?? -1);
-  const visit = (node: CompiledNode): ExplainedNode => ({
-    node,
-    isTrue: truth(node.predicate),
-    count: index.count(node.predicate),
-    operands: node.operands.map(visit),
-  });
-  return { served, root: visit(served.compiled), revision: index.revision, asOf: index.asOf };
+  const ordinal = await findOrdinal(database, index, identity);
+  const attempt = (isLast: boolean): Promise<Explanation | undefined> =>
+    serveAll(index, choose, (served) => [served], (served) => (isLast || index.isLive(ordinal) ? explainWith(served, storedTruth(index, ordinal)) : undefined));
+  const known = await attempt(identity.kind === 'id');
+  if (known !== undefined) return known;
+  await index.advance();
+  const later = await attempt(true);
+  if (later === undefined) throw unknownIdentity({});
+  return later;
+}
+
+/** A segment that is referred to more than once is explained where it comes first; elsewhere it is without operands. */
+function explainNode(index: EnvironmentIndex, root: CompiledNode, truth: Truth): ExplainedNode {
+  const explained = new Set<CompiledNode>();
+  const visit = (node: CompiledNode): ExplainedNode => {
+    const operands = explained.has(node) ? [] : node.operands;
+    explained.add(node);
+    return { node, isTrue: truth(node.predicate), count: index.count(node.predicate), operands: operands.map(visit) };
+  };
+  return visit(root);
 }

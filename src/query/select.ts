@@ -1,7 +1,7 @@
 import type { OrdinalSet } from '../core/bitmap.js';
 import { compose } from '../core/compose.js';
 import { RollcallError } from '../core/errors.js';
-import { decodeFlips } from '../core/flips.js';
+import { decodeFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { SegmentDefinition } from '../core/segments.js';
 import type { Database } from '../storage/database.js';
 import { readLog } from '../storage/log.js';
@@ -36,21 +36,30 @@ export async function reachFreshness(index: EnvironmentIndex, freshness: Freshne
   });
 }
 
-/** The definition that is served for a target, its members in memory when it returns: what follows without an `await` sees one revision (I5). */
-export async function serve(index: EnvironmentIndex, target: Target): Promise<ServedSegment> {
-  const served = serveTarget(index.catalog, target);
-  if (index.isComposed(served)) return served;
-  const [loaded] = await serveAll(index, (catalog) => [serveTarget(catalog, target)]);
-  if (loaded === undefined) throw new RollcallError('INTERNAL', 'nothing was served');
-  return loaded;
+/** Whether an exact revision was asked for that memory is not at. */
+export function isElsewhere(index: EnvironmentIndex, freshness: Freshness): boolean {
+  return freshness.level === 'exact' && freshness.revision !== index.revision;
 }
 
-/** Any number of segments with all their atoms in memory, at one revision. */
-export async function serveAll<T extends ServedSegment | undefined>(index: EnvironmentIndex, choose: (catalog: ReaderCatalog) => T[]): Promise<T[]> {
+/** What `use` makes of a target, called with its members in memory: as it awaits nothing, it sees one revision (I5). */
+async function serve<R>(index: EnvironmentIndex, target: Target, use: (served: ServedSegment) => R): Promise<R> {
+  const served = serveTarget(index.catalog, target);
+  if (index.isComposed(served)) return use(served);
+  return serveAll(index, (catalog) => serveTarget(catalog, target), (loaded) => [loaded], use);
+}
+
+/** What `use` makes of what is chosen, called with the universe and all atoms of its segments in memory: as it awaits nothing, it sees one revision (I5). */
+export async function serveAll<C, R>(
+  index: EnvironmentIndex,
+  choose: (catalog: ReaderCatalog) => C,
+  segmentsOf: (chosen: C) => readonly ServedSegment[],
+  use: (chosen: C) => R,
+): Promise<R> {
   for (let loads = 0; loads <= MAX_LOADS; loads++) {
-    const served = choose(index.catalog);
-    const missing = new Set(served.flatMap((segment) => (segment === undefined ? [] : index.missing(segment))));
-    if (missing.size === 0) return served;
+    const chosen = choose(index.catalog);
+    const missing = new Set(segmentsOf(chosen).flatMap((segment) => index.missing(segment)));
+    if (index.identities === undefined) missing.add(UNIVERSE_ATOM_ID);
+    if (missing.size === 0) return use(chosen);
     await index.load([...missing]);
   }
   throw new RollcallError('INDEX_MEMORY_EXCEEDED', 'the bitmaps of this query do not fit into the chunk cache together');
@@ -63,11 +72,12 @@ export function serveTarget(catalog: ReaderCatalog, target: Target): ServedSegme
 /** The members of a target at the freshness asked for, not to change any more. Throws CURSOR_EXPIRED for an exact revision that is out of reach. */
 export async function select(database: Database, index: EnvironmentIndex, target: Target, freshness: Freshness): Promise<Selection> {
   await reachFreshness(index, freshness);
-  const served = await serve(index, target);
-  if (freshness.level !== 'exact' || freshness.revision === index.revision) return selectNow(index, served);
-  const kept = index.keptSelection(served.predicate.key, freshness.revision);
-  if (kept !== undefined) return kept;
-  const earlier = await selectEarlier(database, index, served, freshness.revision);
+  const now = await serve(index, target, (served) => {
+    if (freshness.level !== 'exact' || !isElsewhere(index, freshness)) return selectNow(index, served);
+    return index.keptSelection(served.predicate.key, freshness.revision);
+  });
+  if (now !== undefined || freshness.level !== 'exact') return now ?? fail('nothing was selected');
+  const earlier = await selectEarlier(database, index, target, freshness.revision);
   index.keepSelection(earlier);
   return earlier;
 }
@@ -87,8 +97,7 @@ export async function countMembers(database: Database, index: EnvironmentIndex, 
     return { served, count: set.size, revision, asOf };
   }
   await reachFreshness(index, freshness);
-  const served = await serve(index, target);
-  return { served, count: index.members(served).size, revision: index.revision, asOf: index.asOf };
+  return serve(index, target, (served) => ({ served, count: index.members(served).size, revision: index.revision, asOf: index.asOf }));
 }
 
 function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
@@ -102,21 +111,27 @@ function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
  * The members at an earlier revision: the log since then taken back from copies of the bitmaps. Every logged flip is a real one, so taking them back
  * in reverse gives what was there.
  */
-async function selectEarlier(database: Database, index: EnvironmentIndex, served: ServedSegment, revision: number): Promise<Selection> {
-  await serveAll(index, () => [served]);
-  const keys = [UNIVERSE_KEY, ...served.atoms.keys()];
-  const from = index.revision;
-  const asOf = index.asOf;
-  const ids = new Map(keys.map((key) => [index.atomIdOf(key), key]));
-  const newest = Math.max(...keys.map((key) => index.registeredRevisionOf(key)));
-  if (revision < newest) throw expired(revision);
-  const copies = new Map(keys.map((key) => [key, index.cloneAtom(key)]));
+async function selectEarlier(database: Database, index: EnvironmentIndex, target: Target, revision: number): Promise<Selection> {
+  const { served, from, asOf, ids, copies } = await serveAll(index, (catalog) => serveTarget(catalog, target), (segment) => [segment], (segment) => copyNow(index, segment, revision));
   const committedAt = await takeBack(database, index.environment.id, copies, ids, from, revision);
   const set = compose(served.predicate, {
     universe: copyOf(copies, UNIVERSE_KEY),
     atom: (key) => copyOf(copies, key),
   });
   return { served, revision, committedAt, asOf: committedAt < asOf ? committedAt : asOf, set };
+}
+
+/** Copies of what a segment is composed from, at the revision `from`. Throws CURSOR_EXPIRED where one of its atoms was registered after `revision`. */
+function copyNow(index: EnvironmentIndex, served: ServedSegment, revision: number) {
+  const keys = [UNIVERSE_KEY, ...served.atoms.keys()];
+  if (keys.some((key) => revision < index.registeredRevisionOf(key))) throw expired(revision);
+  return {
+    served,
+    from: index.revision,
+    asOf: index.asOf,
+    ids: new Map(keys.map((key) => [index.atomIdOf(key), key])),
+    copies: new Map(keys.map((key) => [key, index.cloneAtom(key)])),
+  };
 }
 
 /** Takes back revisions from `from` down to the one after `until`; when `until` was committed. */
@@ -164,10 +179,13 @@ function noteFirstFlips(undone: ReadonlyMap<string, Map<number, boolean>>, keys:
 
 function copyOf(copies: ReadonlyMap<string, OrdinalSet>, key: string): OrdinalSet {
   const copy = copies.get(key);
-  if (copy === undefined) throw new RollcallError('INTERNAL', 'an atom was not copied');
-  return copy;
+  return copy ?? fail('an atom was not copied');
 }
 
-function expired(revision: number): RollcallError {
+function fail(message: string): never {
+  throw new RollcallError('INTERNAL', message);
+}
+
+export function expired(revision: number): RollcallError {
   return new RollcallError('CURSOR_EXPIRED', `revision ${revision} can no longer be read`, { metadata: { revision: String(revision) } });
 }

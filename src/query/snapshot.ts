@@ -5,7 +5,7 @@ import { type AtomBase, readAtoms, readBases, readUniverse } from '../storage/at
 import { readChunks, type StoredChunk } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, type Head, readHead } from '../storage/environments.js';
-import { readLog } from '../storage/log.js';
+import { type LogRow, readLog } from '../storage/log.js';
 import { readSegmentVersions } from '../storage/segments.js';
 import { ReaderCatalog } from './reader-catalog.js';
 
@@ -95,12 +95,21 @@ async function readTail(tx: Sql, environmentId: number, after: number, until: nu
   let reached = after;
   while (reached < until) {
     const rows = await readLog(tx, environmentId, reached, until, LOG_ROWS_PER_READ);
-    for (const { revision, committedAt, payload } of rows) log.push({ revision, committedAt, flips: decodeFlips(payload) });
+    for (const row of rows) log.push(...decodeIntact(row));
     const last = rows.at(-1);
     if (last === undefined) break;
     reached = last.revision;
   }
   return log;
+}
+
+/** A damaged row is as good as a lost one. */
+function decodeIntact({ revision, committedAt, payload }: LogRow): LoggedRevision[] {
+  try {
+    return [{ revision, committedAt, flips: decodeFlips(payload) }];
+  } catch {
+    return [];
+  }
 }
 
 /** Atoms that are not ready are left out: the catalog says so to whoever needs them. */

@@ -97,12 +97,16 @@ export async function insertAtoms(
   }
 }
 
-/** Turns a ready or outdated atom back to building from `revision` on; false where it is building already. The caller holds the environment's head. */
-export async function resetAtom(sql: Sql, environmentId: number, atomId: number, revision: number): Promise<boolean> {
+/**
+ * Turns an atom back to building from `revision` on, with nothing scanned: a ready or outdated one, or one that `builder` holds the lease on; false where it is
+ * building already. The caller holds the environment's head.
+ */
+export async function resetAtom(sql: Sql, environmentId: number, atomId: number, revision: number, builder = ''): Promise<boolean> {
   const { count } = await sql`
     update atom set state = 'building', semantics = ${SEMANTICS_VERSION}, registered_revision = ${revision}, base_revision = 0, chunks = 0,
       scanned_below = 0, lease_owner = '', lease_until = '-infinity', used_at = now()
-    where environment_id = ${environmentId} and id = ${atomId} and (state = 'ready' or semantics <> ${SEMANTICS_VERSION})`;
+    where environment_id = ${environmentId} and id = ${atomId}
+      and (state = 'ready' or semantics <> ${SEMANTICS_VERSION} or (lease_owner <> '' and lease_owner = ${builder}))`;
   if (count > 0) await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = ${atomId}`;
   return count > 0;
 }
@@ -133,12 +137,12 @@ export async function markReady(sql: Sql, environmentId: number, atomId: number,
   return count === 1;
 }
 
-/** Atoms that are not built and that nobody builds, of live environments, oldest first. */
-export async function unleasedAtoms(sql: Sql, limit: number): Promise<{ environmentId: number; atomId: number; isOutdated: boolean }[]> {
+/** Atoms that are not built and that nobody but `owner` builds, of live environments, oldest first. */
+export async function unleasedAtoms(sql: Sql, owner: string, limit: number): Promise<{ environmentId: number; atomId: number; isOutdated: boolean }[]> {
   return sql<{ environmentId: number; atomId: number; isOutdated: boolean }[]>`
     select atom.environment_id as "environmentId", atom.id as "atomId", semantics <> ${SEMANTICS_VERSION} as "isOutdated"
     from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null
-    where (state = 'building' or semantics <> ${SEMANTICS_VERSION}) and lease_until < now()
+    where (state = 'building' or semantics <> ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
     order by atom.environment_id, atom.id limit ${limit}`;
 }
 

@@ -41,6 +41,7 @@ export interface TransactionOptions {
 }
 
 const OLDEST_SERVER_VERSION = 140_000;
+const QUERY_CANCELED = '57014';
 const DEFAULT_RETRIES = 10;
 /** What an answer may take on the way, beyond the time that Postgres itself allows a statement. */
 const NETWORK_GRACE_MS = 10_000;
@@ -113,12 +114,18 @@ async function onLease<T>(
       signal?.throwIfAborted();
       return await work(lease, await lease.startUse(statementTimeoutMs === 0 ? 0 : longest));
     } catch (error) {
-      throw signal?.aborted === true ? abortError(signal) : error;
+      if (signal?.aborted === true) throw abortError(signal);
+      throw lease.isLost && databaseErrorCode(error) === QUERY_CANCELED ? connectionLost(error) : error;
     } finally {
       signal?.removeEventListener('abort', onAbort);
       lease.endUse();
     }
   });
+}
+
+/** The driver says of a statement that never left it that it was cancelled. */
+function connectionLost(cause: unknown): RollcallError {
+  return new RollcallError('DATABASE_UNAVAILABLE', 'The connection to the database was lost', { cause });
 }
 
 async function transact<T>(lease: ConnectionLease, sql: Sql, options: TransactionOptions, work: (tx: Sql) => Promise<T>): Promise<T> {

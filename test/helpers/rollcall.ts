@@ -115,7 +115,7 @@ export function people(count: number, prefix = 'person', environmentKey = 'defau
   return Array.from({ length: count }, (_, n) => upsert(`${prefix}-${n}`, { n: int(n), even: text(n % 2 === 0 ? 'yes' : 'no') }, environmentKey));
 }
 
-/** Stores `count` identities at ordinals from 1 on as a source would have, `identifier` being SQL over the ordinal `n`, and builds the universe over them. */
+/** Stores `count` identities at ordinals from 1 on as a source would have, `identifier` being SQL over the ordinal `n`, and builds all atoms over them. */
 export async function store(clients: Clients, { db }: Pick<TestDatabase, 'db'>, count: number, identifier = `'person-' || n`, environment = 'default'): Promise<void> {
   await db.sql.unsafe(`
     with stored as (
@@ -124,7 +124,12 @@ export async function store(clients: Clients, { db }: Pick<TestDatabase, 'db'>, 
       from environment, generate_series(1, ${count}) as n where key = '${environment}' and deleted_at is null)
     update environment_head set next_ordinal = ${count} + 1 from environment where environment.id = environment_id and key = '${environment}'`);
   await db.sql.unsafe('vacuum analyze identity');
-  await clients.index.rebuildAtom({ environment, atomId: 0n });
+  const { environments } = await clients.index.getStatus({ environment, includeAtoms: true });
+  for (const atomId of [0n, ...(environments[0]?.atoms ?? []).map(({ id }) => id)]) await clients.index.rebuildAtom({ environment, atomId });
+  await eventually(async () => {
+    const [building] = await db.sql`select from atom where state = 'building'`;
+    if (building !== undefined) throw new Error('an atom is being built');
+  });
 }
 
 /** Creates a segment and waits until it is answered. */

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { StreamMembersResponse } from '../../src/gen/rollcall/v1/membership_service_pb.js';
-import { createTestDatabase, startPrivatePostgres } from '../helpers/postgres.js';
+import { connectDatabase } from '../../src/storage/database.js';
+import { createTestDatabase, startPrivatePostgres, TEST_CONNECTION } from '../helpers/postgres.js';
 import type { PrivatePostgres, TestDatabase } from '../helpers/postgres.js';
 import {
   all, apply, condition, eventually, identifiersOf, people, putSegment, readStream, reasonOf, refusal, segmentSelector, startTestRollcall, store, text, untilAnswered, upsert,
@@ -176,15 +177,8 @@ describe('a database that crashes', () => {
     });
 
   async function endConnections(): Promise<void> {
-    const admin = await startAdmin(postgres.url);
-    await admin.db.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rollcall'`;
-    await admin.close();
+    const admin = connectDatabase({ ...TEST_CONNECTION, url: postgres.url });
+    await admin.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'rollcall'`;
+    await admin.close(1_000);
   }
 });
-
-async function startAdmin(url: string) {
-  const { connectDatabase } = await import('../../src/storage/database.js');
-  const { TEST_CONNECTION } = await import('../helpers/postgres.js');
-  const db = connectDatabase({ ...TEST_CONNECTION, url });
-  return { db, close: () => db.close(1_000) };
-}

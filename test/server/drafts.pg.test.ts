@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
 import { all, apply, condition, draftSelector, eventually, people, putSegment, readStream, reasonOf, refusal, segmentSelector, startTestRollcall, store } from '../helpers/rollcall.js';
@@ -50,7 +51,7 @@ it('builds the atoms that a draft needs within the deadline, for every kind of r
 });
 
 it('says ATOM_BUILDING with the progress when time runs out, and answers when asked again', async () => {
-  const many = [{ ...all(), rules: Array.from({ length: 12 }, (_, n) => `${n}5${n}`).flatMap(slow) }];
+  const many: RuleInit[] = [{ type: RuleType.ALL, rules: Array.from({ length: 12 }, (_, n) => `${n}5${n}`).flatMap(slow) }];
   const refused = await refusal(count(many, 1_500));
   expect(refused).toMatchObject({ reason: 'ATOM_BUILDING', metadata: { atom: expect.stringMatching(/^\d+$/) as string } });
   const progress = Number(refused.metadata['progress']);
