@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const PROGRAM = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(new URL('./serve.js', import.meta.url));
 
 /** Runs `work` with the gRPC address of a server in a process of its own. `nodeArguments` are for profiling it. */
 export async function withServer<Result>(databaseUrl: string, work: (address: string) => Promise<Result>): Promise<Result> {
   const nodeArguments = (process.env['BENCH_SERVER_NODE_ARGUMENTS'] ?? '').split(' ').filter((argument) => argument !== '');
-  const child = spawn(process.execPath, [...nodeArguments, PROGRAM, 'serve', '--json', '--grpc-port', '0', '--http-port', '0', '--log-level', 'warn'], {
+  const child = spawn(process.execPath, [...nodeArguments, PROGRAM], {
     env: { ...process.env, DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -29,7 +29,5 @@ async function addressOf(child: ChildProcess): Promise<string> {
   });
   const said: unknown[] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), ended]);
   ended.catch(() => undefined);
-  const announced: unknown = JSON.parse(String(said[0]));
-  if (typeof announced === 'object' && announced !== null && 'grpcAddress' in announced) return String(announced.grpcAddress);
-  throw new Error(`the server said ${String(said[0])}`);
+  return String(said[0]);
 }

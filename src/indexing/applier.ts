@@ -4,7 +4,7 @@ import { joinTraits } from '../core/trait-text.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { databaseErrorCode } from '../storage/database-errors.js';
 import { allotOrdinals, type Environment, findEnvironment, readHead, replacePayload, takeRevision } from '../storage/environments.js';
-import { deleteIdentities, insertIdentities, lockIdentities, reviveIdentities, type StoredIdentity, updateTraits } from '../storage/identities.js';
+import { deleteIdentities, insertIdentities, lockIdentities, reviveIdentities, patchTraits, type StoredIdentity, type TraitsPatch } from '../storage/identities.js';
 import { WriterCatalog } from './writer-catalog.js';
 import { isSameState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
 
@@ -32,6 +32,9 @@ interface Prepared {
   readonly environment: Environment;
   readonly catalog: WriterCatalog;
   readonly changed: readonly Transition[];
+  /** As of `catalogRevision`; -1 where no catalog was loaded yet. */
+  readonly flips: RevisionFlips;
+  readonly catalogRevision: number;
   readonly unchanged: number;
 }
 
@@ -95,8 +98,13 @@ export class Applier {
     let unchanged = 0;
     for (const change of changes) if (!working.put(change)) unchanged++;
     const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
-    await writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)));
-    return { environment, catalog: this.#catalog(environment), changed, unchanged };
+    const writing = writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)));
+    // What is thrown here meanwhile must not leave a rejection that nobody waits for.
+    writing.catch(() => undefined);
+    const catalog = this.#catalog(environment);
+    const prepared = { environment, catalog, changed, flips: catalog.flips(changed).finish(false), catalogRevision: catalog.revision, unchanged };
+    await writing;
+    return prepared;
   }
 
   async #allot(environment: Environment, identifiers: readonly string[]): Promise<(identifier: string) => number> {
@@ -109,13 +117,11 @@ export class Applier {
   }
 
   /** Takes the revision of what was prepared, if it changed anything. Under the head's lock a catalog that moved is loaded and the differences are found again. */
-  async #takeRevision(tx: Sql, { environment, catalog, changed }: Prepared): Promise<CommittedRevision | undefined> {
+  async #takeRevision(tx: Sql, { environment, catalog, changed, ...prepared }: Prepared): Promise<CommittedRevision | undefined> {
     if (changed.length === 0) return undefined;
-    if (catalog.revision < 0) await catalog.load(tx);
-    const expected = catalog.revision;
-    let flips = catalog.flips(changed).finish(false);
+    let { flips } = prepared;
     const head = await takeRevision(tx, environment.id, encodeFlips(flips), false);
-    if (head.catalogRevision !== expected) {
+    if (head.catalogRevision !== prepared.catalogRevision) {
       await catalog.load(tx);
       flips = catalog.flips(changed).finish(false);
       await replacePayload(tx, head, encodeFlips(flips));
@@ -184,15 +190,18 @@ function deletedIds(changed: readonly Transition[]): number[] {
 
 /** Writes the rows of a batch. Rows that go or change their identifier free it first, so that another row may take it. */
 async function writeRows(tx: Sql, environmentId: number, changed: readonly Transition[], existing: ReadonlySet<number>): Promise<void> {
-  const updated: StoredIdentity[] = [];
+  const patches: TraitsPatch[] = [];
   const revived: StoredIdentity[] = [];
   const inserted: StoredIdentity[] = [];
   const freed: number[] = deletedIds(changed);
   for (const { id, before, after } of changed) {
     if (after === undefined) continue;
+    if (before?.identifier === after.identifier) {
+      patches.push(patchOf(id, before.traits, after.traits));
+      continue;
+    }
     const row = { id, identifier: after.identifier, traits: joinTraits(after.traits) };
-    if (before?.identifier === after.identifier) updated.push(row);
-    else if (existing.has(id)) revived.push(row);
+    if (existing.has(id)) revived.push(row);
     else inserted.push(row);
     if (before !== undefined && before.identifier !== after.identifier) freed.push(id);
   }
@@ -204,5 +213,13 @@ async function writeRows(tx: Sql, environmentId: number, changed: readonly Trans
   await reviveIdentities(tx, environmentId, revived).catch((error: unknown) => {
     throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
   });
-  await updateTraits(tx, environmentId, updated);
+  await patchTraits(tx, environmentId, patches);
+}
+
+/** Only what differs is sent and read again: most changes are of a few traits among many. */
+function patchOf(id: number, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): TraitsPatch {
+  const set = new Map<string, string>();
+  for (const [key, text] of after) if (before.get(key) !== text) set.set(key, text);
+  const removed = [...before.keys()].filter((key) => !after.has(key));
+  return { id, removed, set: joinTraits(set) };
 }

@@ -9,7 +9,12 @@ interface Composed {
   readonly atomIds: ReadonlyMap<string, number>;
   set: OrdinalSet;
   isHeld: boolean;
+  /** Members when its size in bytes was last measured. */
+  measuredMembers: number;
 }
+
+/** Members that come or go before a result's size is measured again: they take at most some tens of KiB. */
+const MEMBERS_UNMEASURED = 4096;
 
 /** More changed ordinals than this in one revision: composing again is cheaper than testing each. */
 const MAX_FOLLOWED_ORDINALS = 50_000;
@@ -39,7 +44,7 @@ export class ComposedSets {
 
   /** Keeps a set that is nobody else's. `atomIds` are what it was composed from, the universe under UNIVERSE_KEY. */
   put(predicate: Predicate, atomIds: ReadonlyMap<string, number>, set: OrdinalSet): void {
-    const composed = { predicate, atomIds, set, isHeld: false };
+    const composed = { predicate, atomIds, set, isHeld: false, measuredMembers: set.size };
     this.#sets.set(predicate.key, composed);
     for (const atomId of atomIds.values()) {
       const keys = this.#byAtom.get(atomId);
@@ -64,8 +69,17 @@ export class ComposedSets {
     for (const atomId of flips.keys()) for (const key of this.#byAtom.get(atomId) ?? []) touched.add(key);
     for (const key of touched) {
       const composed = this.#sets.get(key);
-      if (composed !== undefined && !followOne(composed, flips, isTrue)) this.#cache.delete(this.#cacheKey(key));
+      if (composed === undefined) continue;
+      if (followOne(composed, flips, isTrue)) this.#measure(key, composed);
+      else this.#cache.delete(this.#cacheKey(key));
     }
+  }
+
+  #measure(key: string, composed: Composed): void {
+    const members = composed.set.size;
+    if (Math.abs(members - composed.measuredMembers) < MEMBERS_UNMEASURED) return;
+    composed.measuredMembers = members;
+    this.#cache.resize(this.#cacheKey(key), composed.set.bytes);
   }
 
   /** Forgets the results that an atom is part of. */

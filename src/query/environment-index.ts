@@ -35,6 +35,16 @@ export interface RevisionNews {
   readonly flips: RevisionFlips;
 }
 
+/** An atom in memory, with how many flips its size in the cache does not know of. */
+interface LoadedAtom {
+  readonly set: OrdinalSet;
+  readonly registeredRevision: number;
+  flipsUnmeasured: number;
+}
+
+/** Flips after which an atom's size is measured again: they add at most some tens of KiB. */
+const FLIPS_UNMEASURED = 4096;
+
 /**
  * One environment's bitmaps in memory, all at one revision, following the log. Only `load` awaits; it applies what it read in one
  * step, so between two awaits everything here is at `revision` (I5).
@@ -43,7 +53,7 @@ export class EnvironmentIndex {
   readonly environment: Environment;
   readonly #database: Database;
   readonly #options: IndexOptions;
-  readonly #atoms = new Map<number, { readonly set: OrdinalSet; readonly registeredRevision: number }>();
+  readonly #atoms = new Map<number, LoadedAtom>();
   readonly #composed: ComposedSets;
   readonly #used = new Map<string, ServedSegment>();
   readonly #selections = new Map<string, Selection>();
@@ -53,6 +63,7 @@ export class EnvironmentIndex {
   #asOf = new Date(0);
   #confirmedAtMs = -Infinity;
   #loading: Promise<void> = Promise.resolve();
+  #nextAdvance: Promise<void> | undefined;
   #hinted = -1;
   #isAdvancing = false;
   #isLoading = false;
@@ -94,9 +105,13 @@ export class EnvironmentIndex {
     return this.#catalog !== undefined;
   }
 
-  /** Brings memory up to the newest revision in the database. */
+  /** Brings memory up to the newest revision in the database. Callers that wait for their turn share one: it begins after each of them asked. */
   async advance(): Promise<void> {
-    await this.load([]);
+    this.#nextAdvance ??= this.#inTurn(() => {
+      this.#nextAdvance = undefined;
+      return this.#loadNow([]);
+    });
+    return this.#nextAdvance;
   }
 
   /** Brings memory up to the newest revision soon, if it is behind `revision`: news that may be false or late. */
@@ -137,7 +152,11 @@ export class EnvironmentIndex {
 
   /** Loads atoms and brings memory up to the newest revision, in one snapshot. Loads of one environment follow each other. */
   async load(atomIds: readonly number[]): Promise<void> {
-    const turn = this.#loading.then(() => this.#loadNow(atomIds));
+    return this.#inTurn(() => this.#loadNow(atomIds));
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#loading.then(work);
     this.#loading = turn.catch(() => undefined);
     return turn;
   }
@@ -297,17 +316,25 @@ export class EnvironmentIndex {
   #apply({ atoms }: RevisionFlips): void {
     for (const [id, flips] of atoms) {
       const loaded = this.#atoms.get(id);
-      if (loaded !== undefined) applyFlips(loaded.set, flips);
+      if (loaded === undefined) continue;
+      applyFlips(loaded.set, flips);
+      loaded.flipsUnmeasured += flips.set.length + flips.cleared.length;
+      if (loaded.flipsUnmeasured >= FLIPS_UNMEASURED) this.#measure(id, loaded);
     }
     this.#composed.follow(atoms, (id, ordinal) => this.#atoms.get(id)?.set.has(ordinal));
   }
 
   #keep(id: number, registeredRevision: number, set: OrdinalSet): void {
-    const loaded = { set, registeredRevision };
+    const loaded = { set, registeredRevision, flipsUnmeasured: 0 };
     this.#atoms.set(id, loaded);
     this.#options.chunkCache.put(this.#cacheKey(id), set.bytes, () => {
       if (this.#atoms.get(id) === loaded) this.#atoms.delete(id);
     });
+  }
+
+  #measure(id: number, loaded: LoadedAtom): void {
+    loaded.flipsUnmeasured = 0;
+    this.#options.chunkCache.resize(this.#cacheKey(id), loaded.set.bytes);
   }
 
   /** Atoms that were dropped or built again since they were loaded. A universe that is being built again still serves: it followed the log. */

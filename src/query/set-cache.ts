@@ -15,6 +15,7 @@ export class SetCache {
     this.#entries = new LRUCache<string, Entry>({
       maxSize: this.maxBytes,
       sizeCalculation: ({ bytes }) => Math.max(1, Math.min(this.maxBytes, bytes)),
+      noDisposeOnSet: true,
       dispose: ({ evict }) => {
         evict();
       },
@@ -26,9 +27,15 @@ export class SetCache {
     return this.#entries.calculatedSize;
   }
 
-  /** Makes room for a set, which its owner keeps until `evict` is called. */
+  /** Makes room for a set, which its owner keeps until `evict` is called. A set that was kept under the same key is forgotten, its `evict` not called. */
   put(key: string, bytes: number, evict: () => void): void {
     this.#entries.set(key, { bytes, evict });
+  }
+
+  /** Notes that a set has grown or shrunk to this size, and makes room for it. */
+  resize(key: string, bytes: number): void {
+    const entry = this.#entries.peek(key);
+    if (entry !== undefined) this.#entries.set(key, { ...entry, bytes });
   }
 
   /** Notes that a set was used. */

@@ -68,14 +68,21 @@ export async function insertIdentities(sql: Sql, environmentId: number, identiti
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Writes the traits of identities that this transaction has locked. */
-export async function updateTraits(sql: Sql, environmentId: number, identities: readonly StoredIdentity[]): Promise<void> {
-  if (identities.length === 0) return;
+/** How the traits of an identity change: keys that go, and the text of a JSON object with those that come or change. */
+export interface TraitsPatch {
+  readonly id: number;
+  readonly removed: readonly string[];
+  readonly set: string;
+}
+
+/** Changes the traits of identities that this transaction has locked. One JSON document: an array of texts would be escaped here and read twice there. */
+export async function patchTraits(sql: Sql, environmentId: number, patches: readonly TraitsPatch[]): Promise<void> {
+  if (patches.length === 0) return;
+  const rows = patches.map(({ id, removed, set }) => `{"id":${id},"removed":${JSON.stringify(removed)},"set":${set}}`);
   await sql`
-    update identity set traits = changed.traits
-    from unnest(${sql.array(identities.map(({ id }) => id), INT8_ARRAY)}::bigint[], ${sql.array(identities.map(({ traits }) => traits), TEXT_ARRAY)}::jsonb[])
-      as changed (id, traits)
-    where identity.environment_id = ${environmentId} and identity.id = changed.id`;
+    update identity set traits = (identity.traits - patch.removed) || patch.set
+    from jsonb_to_recordset(${`[${rows.join(',')}]`}::text::jsonb) as patch (id bigint, removed text[], set jsonb)
+    where identity.environment_id = ${environmentId} and identity.id = patch.id`;
 }
 
 /** Gives locked rows, live or tombstones, another identifier and brings them to life. */
@@ -124,14 +131,11 @@ export async function readIdentities(sql: Sql, environmentId: number, ids: reado
     where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)}) order by id`;
 }
 
-/** Those of the ids whose identifiers contain `text`, whatever the case, ascending. */
+/** Those of the ids whose identifiers contain `text`, whatever the case, ascending. Postgres knows the case of no letter beyond ASCII in a "C" collation. */
 export async function filterByIdentifier(sql: Sql, environmentId: number, ids: readonly number[], text: string): Promise<number[]> {
-  const rows = await sql<{ id: number }[]>`
-    select id from identity
-    where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)})
-      and position(lower(${text}) in lower(${wholeIdentifier(sql)})) > 0
-    order by id`;
-  return rows.map(({ id }) => id);
+  const rows = await readIdentities(sql, environmentId, ids, false);
+  const wanted = text.toLowerCase();
+  return rows.filter(({ identifier }) => identifier.toLowerCase().includes(wanted)).map(({ id }) => id);
 }
 
 /** Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. */

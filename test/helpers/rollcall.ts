@@ -27,6 +27,7 @@ export interface Clients {
   readonly segments: GrpcClient<typeof SegmentService>;
   readonly ingest: GrpcClient<typeof IngestService>;
   readonly index: GrpcClient<typeof IndexService>;
+  disconnect(): void;
 }
 
 /** A whole server over real sockets, and its clients. */
@@ -56,7 +57,7 @@ export async function startTestRollcall(databaseUrl: string, flags: Readonly<Rec
     grpcPort,
     warnings,
     async stop() {
-      for (const client of Object.values(clients)) client.close();
+      clients.disconnect();
       await rollcall.stop();
     },
   };
@@ -64,13 +65,15 @@ export async function startTestRollcall(databaseUrl: string, flags: Readonly<Rec
 
 /** Connects to a server on this machine. */
 export function connectClients(grpcPort: number): Clients {
-  return {
-    environments: connectGrpcClient(EnvironmentService, grpcPort),
-    membership: connectGrpcClient(MembershipService, grpcPort),
-    segments: connectGrpcClient(SegmentService, grpcPort),
-    ingest: connectGrpcClient(IngestService, grpcPort),
-    index: connectGrpcClient(IndexService, grpcPort),
+  const environments = connectGrpcClient(EnvironmentService, grpcPort);
+  const membership = connectGrpcClient(MembershipService, grpcPort);
+  const segments = connectGrpcClient(SegmentService, grpcPort);
+  const ingest = connectGrpcClient(IngestService, grpcPort);
+  const index = connectGrpcClient(IndexService, grpcPort);
+  const disconnect = (): void => {
+    for (const { close } of [environments, membership, segments, ingest, index]) close();
   };
+  return { environments, membership, segments, ingest, index, disconnect };
 }
 
 export const text = (value: string) => ({ kind: { case: 'stringValue' as const, value } });
@@ -127,7 +130,8 @@ export async function store(clients: Clients, { db }: Pick<TestDatabase, 'db'>, 
   const { environments } = await clients.index.getStatus({ environment, includeAtoms: true });
   for (const atomId of [0n, ...(environments[0]?.atoms ?? []).map(({ id }) => id)]) await clients.index.rebuildAtom({ environment, atomId });
   await eventually(async () => {
-    const [building] = await db.sql`select from atom where state = 'building'`;
+    const [building] = await db.sql`
+      select from atom join environment on environment.id = environment_id and deleted_at is null where key = ${environment} and state = 'building'`;
     if (building !== undefined) throw new Error('an atom is being built');
   });
 }

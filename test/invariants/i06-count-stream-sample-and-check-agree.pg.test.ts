@@ -93,7 +93,7 @@ describe('I6: count = number of streamed members; sample is among the members; c
       for (const size of [1, 5, 16, 100]) {
         const read: string[] = [];
         for (let after: number | undefined = START; after !== undefined; ) {
-          const page = await listPage(fixture.database, index, selection, { after, size, query });
+          const page = await listPage(fixture.database, index, selection, { after, size, query, includeTraits: false, signal });
           expect(page.identities.length).toBeLessThanOrEqual(size);
           read.push(...page.identities.map(({ identifier }) => identifier));
           after = page.nextAfter;

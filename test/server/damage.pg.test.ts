@@ -153,7 +153,7 @@ describe('a server that is killed', () => {
     await sleep(37);
     first.kill('SIGKILL');
     await Promise.all([once(first, 'exit'), applying]);
-    Object.values(clients).forEach((client: { close: () => void }) => client.close());
+    clients.disconnect();
     const second = await startTestRollcall(database.url);
     const { count } = await second.membership.count({ selector: everyone, freshness: latest });
     expect([60_000 + acknowledged * 500, 60_000 + (acknowledged + 1) * 500]).toContain(Number(count));

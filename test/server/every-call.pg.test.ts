@@ -62,7 +62,7 @@ describe.each(TRANSPORTS)('over %s', (name, connect) => {
   let etag: string;
 
   beforeAll(() => {
-    services = connect() as Services;
+    services = connect();
   });
 
   it('creates, gets and lists environments', async () => {
