@@ -1,4 +1,4 @@
-import { CHUNK_SIZE, chunkOf, PART_SIZE } from '../core/bitmap.js';
+import { type Chunk, CHUNK_SIZE, chunkOf, PART_SIZE } from '../core/bitmap.js';
 import { encodeFlips } from '../core/flips.js';
 import { leaseAtom, markReady, noteScanned, resetAtom, type StoredAtom } from '../storage/atoms.js';
 import { countChunks, writeChunks } from '../storage/chunks.js';
@@ -24,6 +24,8 @@ export interface BuildOptions {
 
 /** A log this short is folded while the head is held. */
 const SHORT_TAIL_REVISIONS = 20;
+/** Postgres groups the values of a range on one core. */
+const RANGES_AT_ONCE = 2;
 /** Nothing is left to scan: what comes later is in the log. */
 const ALL_SCANNED = Number.MAX_SAFE_INTEGER;
 
@@ -53,38 +55,63 @@ function checkContinues(options: BuildOptions): void {
   if (options.signal.aborted) throw new BuildEnded();
 }
 
+/** Ordinals in [from, until), whole chunks of one part. */
+interface Range {
+  readonly from: number;
+  readonly until: number;
+}
+
+/** What a snapshot gave of a range: its chunks, and the revision that they hold. */
+interface ScannedRange extends Range {
+  readonly revision: number;
+  readonly chunks: readonly Chunk[];
+}
+
 async function scan(database: Database, environment: Environment, atom: StoredAtom, options: BuildOptions): Promise<void> {
   const evaluate = await rangeEvaluator(database.sql, environment, atom);
-  let from: number | undefined = atom.scannedBelow;
-  while (from !== undefined) {
+  let start = atom.scannedBelow;
+  for (;;) {
     checkContinues(options);
-    const start: number = from;
-    from = await inTransaction(database, { isolation: 'repeatable read' }, (tx) => scanRange(tx, environment, atom, evaluate, start, options));
+    const ranges = await nextRanges(database.sql, environment, start, options);
+    const scanned = await Promise.all(ranges.map((range) => readRange(database, environment, evaluate, range)));
+    for (const range of scanned) {
+      await writeRange(database, environment, atom, range, options);
+      start = range.until;
+    }
+    if (ranges.length < RANGES_AT_ONCE) return;
   }
 }
 
-/** Scans one range and writes its chunks, all in one snapshot; where the next range begins, undefined after the last. */
-async function scanRange(
-  tx: Sql,
-  environment: Environment,
-  atom: StoredAtom,
-  evaluate: RangeEvaluator,
-  start: number,
-  options: BuildOptions,
-): Promise<number | undefined> {
-  const head = await readHead(tx, environment.id);
-  const first = await nextLiveOrdinal(tx, environment.id, start);
-  if (head === undefined) throw new BuildEnded();
-  if (first === undefined) return undefined;
-  const from = chunkOf(first) * CHUNK_SIZE;
+/** The next ranges that hold a live ordinal. What becomes live in between them from now on is in the log. */
+async function nextRanges(sql: Sql, environment: Environment, start: number, options: BuildOptions): Promise<Range[]> {
   const size = options.rangeChunks * CHUNK_SIZE;
-  const until = Math.min(from + size - (from % size), (Math.floor(from / PART_SIZE) + 1) * PART_SIZE);
-  const set = await evaluate(tx, from, until);
-  const chunks = [...set.chunkNumbers()].flatMap((number) => set.chunk(number) ?? []);
-  set.dispose();
-  await writeChunks(tx, environment.id, atom.id, head.revision, chunks);
-  if (!(await noteScanned(tx, environment.id, atom.id, options.owner, until, options.leaseMs))) throw new BuildEnded();
-  return until;
+  const ranges: Range[] = [];
+  while (ranges.length < RANGES_AT_ONCE) {
+    const first = await nextLiveOrdinal(sql, environment.id, ranges.at(-1)?.until ?? start);
+    if (first === undefined) break;
+    const from = chunkOf(first) * CHUNK_SIZE;
+    ranges.push({ from, until: Math.min(from + size - (from % size), (Math.floor(from / PART_SIZE) + 1) * PART_SIZE) });
+  }
+  return ranges;
+}
+
+async function readRange(database: Database, environment: Environment, evaluate: RangeEvaluator, { from, until }: Range): Promise<ScannedRange> {
+  return inTransaction(database, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
+    const head = await readHead(tx, environment.id);
+    if (head === undefined) throw new BuildEnded();
+    const set = await evaluate(tx, from, until);
+    const chunks = [...set.chunkNumbers()].flatMap((number) => set.chunk(number) ?? []);
+    set.dispose();
+    return { from, until, revision: head.revision, chunks };
+  });
+}
+
+/** Chunks and how far the scan came go together, and only while the lease holds. */
+async function writeRange(database: Database, environment: Environment, atom: StoredAtom, range: ScannedRange, options: BuildOptions): Promise<void> {
+  await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+    if (!(await noteScanned(tx, environment.id, atom.id, options.owner, range.until, options.leaseMs))) throw new BuildEnded();
+    await writeChunks(tx, environment.id, atom.id, range.revision, range.chunks);
+  });
 }
 
 /** Folds the log since the registration, most of it without the head, then the last of it under the head, and turns the atom ready. */

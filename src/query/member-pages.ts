@@ -79,7 +79,7 @@ export interface ListedPage {
 }
 
 /** Identities that one page of a listing with a query looks at. */
-export const SCAN_BUDGET = 20_000;
+const SCAN_BUDGET = 20_000;
 const SCAN_STEP = 2_000;
 /** A page with traits ends at this length: clients take answers of 4 MiB. */
 const MAX_LISTED_LENGTH = 2 ** 20;

@@ -10,7 +10,7 @@ const MESSAGES = {
   DEADLINE_EXCEEDED: 'The database took longer than it may',
   CANCELLED: 'The call was cancelled',
   INVALID_REQUEST: 'A text holds a character that cannot be stored, such as NUL',
-  INTERNAL: 'An internal error occurred',
+  INTERNAL: 'internal error',
 } as const satisfies Partial<Record<ErrorReason, string>>;
 
 type DatabaseReason = keyof typeof MESSAGES;

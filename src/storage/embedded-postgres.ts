@@ -31,7 +31,6 @@ const SETTINGS: Readonly<Record<string, string>> = {
   max_connections: '100',
   fsync: 'on',
   full_page_writes: 'on',
-  wal_compression: 'on',
   min_wal_size: '256MB',
   max_wal_size: '4GB',
   checkpoint_timeout: '15min',

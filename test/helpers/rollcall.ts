@@ -5,7 +5,6 @@ import { EnvironmentService } from '../../src/gen/rollcall/v1/environment_servic
 import type { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_change_pb.js';
 import { IndexService } from '../../src/gen/rollcall/v1/index_service_pb.js';
 import { IngestService } from '../../src/gen/rollcall/v1/ingest_service_pb.js';
-import type { MemberSchema } from '../../src/gen/rollcall/v1/member_pb.js';
 import { MembershipService } from '../../src/gen/rollcall/v1/membership_service_pb.js';
 import type { StreamMembersRequestSchema, StreamMembersResponse } from '../../src/gen/rollcall/v1/membership_service_pb.js';
 import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
@@ -41,7 +40,6 @@ type Traits = Record<string, MessageInitShape<typeof TraitValueSchema>>;
 export type ChangeInit = MessageInitShape<typeof IdentityChangeSchema>;
 export type SelectorInit = MessageInitShape<typeof SelectorSchema>;
 export type RuleInit = MessageInitShape<typeof RuleSchema>;
-export type MemberInit = MessageInitShape<typeof MemberSchema>;
 
 /** Starts a server on a database. Flags are those of the command line, in camelCase. */
 export async function startTestRollcall(databaseUrl: string, flags: Readonly<Record<string, string>> = {}): Promise<TestRollcall> {

@@ -72,23 +72,21 @@ describe('building an atom', () => {
   it('by builders that lose their leases to each other at every step, while writers write, ends right', async () => {
     const { id } = await theAtom();
     const pools = [fixture.connect(), fixture.connect()];
-    let isBuilding = true;
     const own = environment;
     const writing = (async () => {
       const applier = createApplier(fixture.connect());
-      for (let round = 0; isBuilding; round++) {
+      for (let round = 0; round < 60; round++) {
         const user = round % USERS;
         await applyTo(applier, own, setTraits(`user-${user}`, { plan: round % 3 === 0 ? '"pro"' : '"free"' }, user * 2 ** 16));
       }
     })();
     const building = pools.map(async (pool, number) => {
       while ((await theAtom()).state === 'building') {
-        await buildAtom(pool, environment, id, { ...buildOptions(`builder-${number}`), leaseMs: 2, rangeChunks: 1, replayMaxBytes: 20 });
+        await buildAtom(pool, environment, id, { ...buildOptions(`builder-${number}`), leaseMs: 2, rangeChunks: 1, replayMaxBytes: 500 });
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
       }
     });
-    await Promise.all(building).finally(() => (isBuilding = false));
-    await writing;
+    await Promise.all([...building, writing]);
     await expectRight();
     await foldAll(fixture.database, environment);
     await expectRight();

@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.drop());
 
-const cases = fc.record({ segments: segmentSets(3), batches: fc.array(fc.array(changes(20), { minLength: 1, maxLength: 20 }), { minLength: 3, maxLength: 3 }) });
+const cases = fc.record({ segments: segmentSets(3), batches: fc.array(fc.array(changes(12), { minLength: 8, maxLength: 30 }), { minLength: 4, maxLength: 4 }) });
 
 describe('I4: every bitmap is a subset of the universe', () => {
   it('after every batch of creations, changes and deletions, for atoms and for what is composed of them', async () => {
