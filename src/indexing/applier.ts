@@ -1,12 +1,11 @@
 import { RollcallError } from '../core/errors.js';
 import { encodeFlips, type RevisionFlips } from '../core/flips.js';
-import { joinTraits } from '../core/trait-text.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
-import { databaseErrorCode } from '../storage/database-errors.js';
 import { allotOrdinals, type Environment, findEnvironment, readHead, replacePayload, takeRevision } from '../storage/environments.js';
-import { deleteIdentities, insertIdentities, lockIdentities, reviveIdentities, patchTraits, type StoredIdentity, type TraitsPatch } from '../storage/identities.js';
-import { WriterCatalog } from './writer-catalog.js';
+import { deleteIdentities, lockIdentities, type StoredIdentity } from '../storage/identities.js';
 import { isSameState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
+import { deletedIds, IdentityRace, writeRows } from './write-rows.js';
+import { WriterCatalog } from './writer-catalog.js';
 
 /** A change of an environment, numbered by the caller. */
 export interface EnvironmentChange extends NumberedChange {
@@ -40,9 +39,6 @@ interface Prepared {
 
 /** Times that a batch is tried where other writers create or delete the same identities at the same time. */
 const MAX_ATTEMPTS = 20;
-const UNIQUE_VIOLATION = '23505';
-/** The revision of tombstones until their transaction knows its own; later than any. */
-const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
 
 /**
  * Applies batches of changes, each in one transaction: identity rows and log row commit together or not at all (I2). Locks are taken
@@ -137,13 +133,6 @@ export class Applier {
   }
 }
 
-/** Another writer created one of the batch's identities, or took its identifier, between the read and the write: read again. */
-class IdentityRace extends RollcallError {
-  constructor() {
-    super('CONFLICT', 'other writers keep changing the same identities');
-  }
-}
-
 function fail(message: string): never {
   throw new RollcallError('INTERNAL', message);
 }
@@ -182,44 +171,4 @@ function missing(live: readonly StoredIdentity[], changes: readonly NumberedChan
   const identifiers = new Set(changes.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.identifier));
   for (const { identifier } of live) identifiers.delete(identifier);
   return [...identifiers];
-}
-
-function deletedIds(changed: readonly Transition[]): number[] {
-  return changed.flatMap(({ id, before, after }) => (before !== undefined && after === undefined ? [id] : []));
-}
-
-/** Writes the rows of a batch. Rows that go or change their identifier free it first, so that another row may take it. */
-async function writeRows(tx: Sql, environmentId: number, changed: readonly Transition[], existing: ReadonlySet<number>): Promise<void> {
-  const patches: TraitsPatch[] = [];
-  const revived: StoredIdentity[] = [];
-  const inserted: StoredIdentity[] = [];
-  const freed: number[] = deletedIds(changed);
-  for (const { id, before, after } of changed) {
-    if (after === undefined) continue;
-    if (before?.identifier === after.identifier) {
-      patches.push(patchOf(id, before.traits, after.traits));
-      continue;
-    }
-    const row = { id, identifier: after.identifier, traits: joinTraits(after.traits) };
-    if (existing.has(id)) revived.push(row);
-    else inserted.push(row);
-    if (before !== undefined && before.identifier !== after.identifier) freed.push(id);
-  }
-  await deleteIdentities(tx, environmentId, freed, UNKNOWN_REVISION);
-  if (inserted.length > 0) {
-    const done = await insertIdentities(tx, environmentId, inserted);
-    if (done.size < inserted.length) throw new IdentityRace();
-  }
-  await reviveIdentities(tx, environmentId, revived).catch((error: unknown) => {
-    throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
-  });
-  await patchTraits(tx, environmentId, patches);
-}
-
-/** Only what differs is sent and read again: most changes are of a few traits among many. */
-function patchOf(id: number, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): TraitsPatch {
-  const set = new Map<string, string>();
-  for (const [key, text] of after) if (before.get(key) !== text) set.set(key, text);
-  const removed = [...before.keys()].filter((key) => !after.has(key));
-  return { id, removed, set: joinTraits(set) };
 }

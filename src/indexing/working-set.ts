@@ -59,9 +59,9 @@ export class WorkingSet {
     const traits = changeTraits(working.after?.traits ?? new Map(), change);
     checkTraitsSize(traits, index);
     const earlier = working.after;
-    if (earlier !== undefined) this.#idByIdentifier.delete(earlier.identifier);
+    if (earlier !== undefined && earlier.identifier !== change.identifier) this.#idByIdentifier.delete(earlier.identifier);
     working.after = { identifier: change.identifier, traits };
-    this.#idByIdentifier.set(change.identifier, id);
+    if (known !== id) this.#idByIdentifier.set(change.identifier, id);
     return !isSameState(earlier, working.after);
   }
 

@@ -17,7 +17,7 @@ export interface StoredIdentity {
 }
 
 /** The form of an identifier that is looked up and indexed. */
-export function storedIdentifier(identifier: string): string {
+function storedIdentifier(identifier: string): string {
   const isLong = identifier.length > MAX_INDEXED_BYTES / 3 && Buffer.byteLength(identifier) > MAX_INDEXED_BYTES;
   if (!isLong && !identifier.includes(SEPARATOR) && !identifier.includes(LONG_MARK)) return identifier;
   return LONG_MARK + createHash('sha256').update(identifier).digest('hex');
@@ -113,14 +113,6 @@ export async function findIdentity(sql: Sql, environmentId: number, identifier: 
   const [row] = await sql<StoredIdentity[]>`
     select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
     where environment_id = ${environmentId} and identifier = ${storedIdentifier(identifier)} and deleted_revision is null`;
-  return row;
-}
-
-/** The live identity with this ordinal; undefined where there is none. */
-export async function findIdentityById(sql: Sql, environmentId: number, id: number): Promise<StoredIdentity | undefined> {
-  const [row] = await sql<StoredIdentity[]>`
-    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
-    where environment_id = ${environmentId} and id = ${id} and deleted_revision is null`;
   return row;
 }
 

@@ -17,7 +17,7 @@ function sorted(values: Iterable<number>): number[] {
 }
 
 const check = <T extends unknown[]>(property: fc.IProperty<T>): void => {
-  fc.assert(property, { numRuns: runs(150), verbose: 1 });
+  fc.assert(property, { numRuns: runs(150) });
 };
 
 describe('a set of ordinals', () => {

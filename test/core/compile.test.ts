@@ -43,7 +43,7 @@ describe('a compiled segment', () => {
           expect(isTrue, key).toBe(isMember(key, identity, { environment, definitions }));
         }
       }),
-      { numRuns: runs(150), verbose: 1 },
+      { numRuns: runs(150) },
     );
   });
 

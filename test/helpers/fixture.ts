@@ -24,14 +24,15 @@ export interface Fixture {
   readonly url: string;
   readonly database: Database;
   /** Another pool on the same database, as another process would have. */
-  connect(): Database;
+  readonly connect: () => Database;
   /** A new environment, alone in its project, unless the options say otherwise. */
-  environment(options?: Partial<Omit<Environment, 'id' | 'createdAt'>>): Promise<Environment>;
-  drop(): Promise<void>;
+  readonly environment: (options?: Partial<Omit<Environment, 'id' | 'createdAt'>>) => Promise<Environment>;
+  readonly drop: () => Promise<void>;
 }
 
 export async function createFixture(): Promise<Fixture> {
-  const { url, db, drop } = await createTestDatabase();
+  const created = await createTestDatabase();
+  const { url, db } = created;
   const opened: Database[] = [];
   return {
     url,
@@ -48,7 +49,7 @@ export async function createFixture(): Promise<Fixture> {
     },
     async drop() {
       await Promise.all(opened.map((other) => other.close(1_000)));
-      await drop();
+      await created.drop();
     },
   };
 }
@@ -90,7 +91,7 @@ export function condition(property: string, operator: string, value = ''): Condi
   return { property, operator, value };
 }
 
-export function draft(environment: Environment, key: string, of: SegmentDefinition): SegmentDraft {
+function draft(environment: Environment, key: string, of: SegmentDefinition): SegmentDraft {
   return { project: environment.project, key, name: key, description: '', definition: of };
 }
 

@@ -18,8 +18,7 @@ export function isMember(key: string, identity: IdentityView, context: OracleCon
   return definition !== undefined && isMemberOf(key, definition, identity, context);
 }
 
-/** As `isMember`, for a definition that is not stored. */
-export function isMemberOf(key: string, definition: SegmentDefinition, identity: IdentityView, context: OracleContext): boolean {
+function isMemberOf(key: string, definition: SegmentDefinition, identity: IdentityView, context: OracleContext): boolean {
   if (!definition.enabled || definition.rules.length === 0) return false;
   if (definition.parent !== '' && !isMember(definition.parent, identity, context)) return false;
   return definition.rules.every((rule) => isRuleTrue(key, rule, identity, context));

@@ -32,7 +32,7 @@ const OPERANDS_OF: Readonly<Record<string, readonly string[]>> = {
   IS_NOT_SET: [''],
 };
 
-export const traitValues: fc.Arbitrary<TraitValue> = fc.oneof(
+const traitValues: fc.Arbitrary<TraitValue> = fc.oneof(
   fc.constantFrom<TraitValue>('pro', 'free', '', '007', '21', '21.5', '1.2.3', '1.2.4-rc.1', 'user-1', true, false),
   fc.bigInt({ min: 18n, max: 24n }),
   fc.constantFrom<TraitValue>(21, 21.5, -1.5, 1e16, 2n ** 70n),

@@ -34,7 +34,7 @@ async function theAtom(): Promise<StoredAtom> {
 function signalAfter(looks: number): AbortSignal {
   const { signal } = new AbortController();
   let left = looks;
-  return new Proxy(signal, { get: (target, name) => (name === 'aborted' ? left-- <= 0 : Reflect.get(target, name)) });
+  return new Proxy(signal, { get: (target, name) => (name === 'aborted' ? left-- <= 0 : (Reflect.get(target, name) as unknown)) });
 }
 
 async function expectRight(): Promise<void> {

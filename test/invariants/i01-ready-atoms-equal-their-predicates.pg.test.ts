@@ -176,7 +176,7 @@ describe('I1: a ready atom at a revision equals its predicate over the identitie
           await world.check();
         }
       }),
-      6,
+      4,
     );
   });
 });

@@ -35,11 +35,10 @@ describe('I2: identity rows and log row commit together or not at all', () => {
     const before = await everything();
     const applier = createApplier(fixture.database);
     let cuts = 0;
-    for (let isDone = false; !isDone; ) {
+    for (;;) {
       await faults.arm('cut', cuts + 1);
       const failure = await applyTo(applier, environment, ...CHANGES).then(() => undefined, (error: unknown) => error);
-      isDone = failure === undefined;
-      if (isDone) break;
+      if (failure === undefined) break;
       expect(failure).toBeInstanceOf(RollcallError);
       expect(failure).toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
       expect(await everything()).toEqual(before);

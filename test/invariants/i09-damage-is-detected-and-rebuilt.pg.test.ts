@@ -33,7 +33,7 @@ beforeEach(async () => {
 const MEMBERS = [0, 1, CHUNK, CHUNK + 1, CHUNK + 2, 2 ** 32, 2 ** 32 + 1];
 
 async function chunks(statement: string): Promise<void> {
-  const { count } = await fixture.database.sql.unsafe(`${statement.replace('$where', `environment_id = ${environment.id} and atom_id = ${atomId}`)}`);
+  const { count } = await fixture.database.sql.unsafe(statement.replace('$where', `environment_id = ${environment.id} and atom_id = ${atomId}`));
   expect(count).toBeGreaterThan(0);
 }
 
@@ -97,6 +97,15 @@ describe('I9: a torn or corrupt chunk is detected, reported and rebuilt, never u
       { chunk: 1, missing: 0, surplus: 1, isCorrupt: false },
       { chunk: 65536, missing: 0, surplus: 1, isCorrupt: false },
     ]);
+  });
+
+  it('by memory that has the atom, too, once it was built again', async () => {
+    const followed = createIndex(fixture.database, environment);
+    await selectSegment(fixture.database, followed, 'pro');
+    await fixture.database.sql`update identity set traits = '{}' where environment_id = ${environment.id} and id = ${CHUNK}`;
+    await rebuildAtom(fixture.database, environment, atomId);
+    await buildAll(fixture.database, environment);
+    expect([...(await selectSegment(fixture.database, followed, 'pro')).set]).toEqual(MEMBERS.filter((id) => id !== CHUNK));
   });
 
   it('of the universe too', async () => {
