@@ -85,10 +85,7 @@ export default defineConfig(
       'import-x/first': 'error',
       'import-x/no-default-export': 'error',
       'import-x/no-extraneous-dependencies': ['error', { includeTypes: true }],
-      'import-x/no-restricted-paths': [
-        'error',
-        { basePath: import.meta.dirname, zones: [...roomZones, decodeZone] },
-      ],
+      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones: [...roomZones, decodeZone] }],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],

@@ -8,7 +8,14 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       { test: { ...shared, name: 'plain', include: ['test/**/*.test.ts'], exclude: ['test/**/*.pg.test.ts'] } },
-      { test: { ...shared, name: 'postgres', include: ['test/**/*.pg.test.ts'], globalSetup: 'test/helpers/postgres-server.ts' } },
+      {
+        test: {
+          ...shared,
+          name: 'postgres',
+          include: ['test/**/*.pg.test.ts'],
+          globalSetup: 'test/helpers/postgres-server.ts',
+        },
+      },
     ],
   },
 });

@@ -52,7 +52,12 @@ interface Plan {
   readonly rounds: number;
 }
 
-async function measure(world: World, copy: Database, applier: Applier, { draw, changes, batches, rounds }: Plan): Promise<Figure[]> {
+async function measure(
+  world: World,
+  copy: Database,
+  applier: Applier,
+  { draw, changes, batches, rounds }: Plan,
+): Promise<Figure[]> {
   const all: Batch[] = [];
   for (let batch = 0; batch < (rounds + 1) * batches * 3; batch++) all.push(await prepare(world, copy, draw(changes)));
   await copy.sql.unsafe('checkpoint');
@@ -70,7 +75,14 @@ async function measure(world: World, copy: Database, applier: Applier, { draw, c
     { ...figure, what: 'only writing the rows and the log row', value: rate(ms.rows) },
     { ...figure, what: 'only writing the changed traits and the log row', value: rate(ms.patches) },
     { ...figure, what: 'through the applier', value: rate(ms.applier) },
-    { ...figure, what: 'applier / only writing rows', value: ratio, unit: '', goal: `≥ ${GOAL_SHARE}`, isReached: ratio >= GOAL_SHARE },
+    {
+      ...figure,
+      what: 'applier / only writing rows',
+      value: ratio,
+      unit: '',
+      goal: `≥ ${GOAL_SHARE}`,
+      isReached: ratio >= GOAL_SHARE,
+    },
     { ...figure, what: 'applier / only writing changed traits', value: rate(ms.applier) / rate(ms.patches), unit: '' },
   ];
 }
@@ -81,7 +93,12 @@ async function applyAll(applier: Applier, batches: readonly Batch[]): Promise<vo
 
 type WriteRows = (tx: Sql, environmentId: number, batch: Batch) => Promise<void>;
 
-async function writeAll({ environment }: World, copy: Database, batches: readonly Batch[], write: WriteRows): Promise<void> {
+async function writeAll(
+  { environment }: World,
+  copy: Database,
+  batches: readonly Batch[],
+  write: WriteRows,
+): Promise<void> {
   for (const batch of batches) {
     await inTransaction(copy, { isolation: 'read committed' }, async (tx) => {
       await write(tx, environment.id, batch);
@@ -94,7 +111,13 @@ async function writeAll({ environment }: World, copy: Database, batches: readonl
 async function writeRows(tx: Sql, environmentId: number, { rows }: Batch): Promise<void> {
   await tx`
     update identity set traits = changed.traits
-    from unnest(${tx.array(rows.map(({ id }) => id), INT8_ARRAY)}::bigint[], ${tx.array(rows.map(({ traits }) => traits), TEXT_ARRAY)}::jsonb[]) as changed (id, traits)
+    from unnest(${tx.array(
+      rows.map(({ id }) => id),
+      INT8_ARRAY,
+    )}::bigint[], ${tx.array(
+      rows.map(({ traits }) => traits),
+      TEXT_ARRAY,
+    )}::jsonb[]) as changed (id, traits)
     where identity.environment_id = ${environmentId} and identity.id = changed.id`;
 }
 
@@ -109,7 +132,11 @@ async function checkApplies(world: World, copy: Database, applier: Applier, batc
   const expected = new Map(batch.rows.map(({ id, traits }) => [id, JSON.stringify(sorted(traits))]));
   const stored = await readIdentities(copy.sql, world.environment.id, [...expected.keys()], true);
   for (const { id, traits } of stored) strictEqual(JSON.stringify(sorted(traits)), expected.get(id));
-  const found = await verify(copy, world.environment, { sampleShare: 1, maxRanges: 1, signal: new AbortController().signal });
+  const found = await verify(copy, world.environment, {
+    sampleShare: 1,
+    maxRanges: 1,
+    signal: new AbortController().signal,
+  });
   strictEqual(found.differences.length, 0, 'bitmaps agree with the identities');
 }
 
@@ -125,7 +152,11 @@ async function prepare(world: World, copy: Database, ids: readonly number[]): Pr
   for (const { id, identifier, traits } of await readIdentities(copy.sql, world.environment.id, ids, true)) {
     const before = splitTraits(traits);
     const set = newTraits(before, random);
-    changes.push({ index: changes.length, environmentKey: world.environment.key, change: { kind: 'set_traits', identifier, traits: set } });
+    changes.push({
+      index: changes.length,
+      environmentKey: world.environment.key,
+      change: { kind: 'set_traits', identifier, traits: set },
+    });
     rows.push({ id, identifier, traits: joinTraits(new Map([...before, ...set])) });
     patches.push({ id, removed: [], set: joinTraits(set) });
   }
@@ -133,7 +164,10 @@ async function prepare(world: World, copy: Database, ids: readonly number[]): Pr
 }
 
 /** Two traits or three that are not what they were. */
-function newTraits(before: ReadonlyMap<string, string>, random: ReturnType<typeof xoroshiro128plus>): Map<string, string> {
+function newTraits(
+  before: ReadonlyMap<string, string>,
+  random: ReturnType<typeof xoroshiro128plus>,
+): Map<string, string> {
   const drawn: [string, string][] = [
     ['plan', `"${PLANS[uniformInt(random, 0, PLANS.length - 1)] ?? ''}"`],
     ['age', String(uniformInt(random, 18, 80))],

@@ -45,16 +45,22 @@ export const ATOM_CONDITIONS: readonly Condition[] = [
 /** A segment of three conditions, and the same question in SQL over the stored traits. */
 export const THREE_CONDITIONS = {
   key: 'three-conditions',
-  conditions: [condition('plan', 'EQUAL', 'pro'), condition('age', 'GREATER_THAN', '25'), condition('spend', 'LESS_THAN_INCLUSIVE', '900.5')],
+  conditions: [
+    condition('plan', 'EQUAL', 'pro'),
+    condition('age', 'GREATER_THAN', '25'),
+    condition('spend', 'LESS_THAN_INCLUSIVE', '900.5'),
+  ],
   sql: `traits->>'plan' = 'pro' and (traits->>'age')::int > 25 and (traits->>'spend')::float8 <= 900.5`,
 };
 
 /** Segments of a share of the identities, evenly spread over the ordinals. */
-export const DENSITIES: readonly (BenchSegment & { readonly share: number })[] = [0.001, 0.01, 0.1, 0.6, 1].map((share) => ({
-  key: `share-${share}`,
-  share,
-  definition: share === 1 ? all([]) : all([condition(SCORE, 'LESS_THAN', String(share * SCORES))]),
-}));
+export const DENSITIES: readonly (BenchSegment & { readonly share: number })[] = [0.001, 0.01, 0.1, 0.6, 1].map(
+  (share) => ({
+    key: `share-${share}`,
+    share,
+    definition: share === 1 ? all([]) : all([condition(SCORE, 'LESS_THAN', String(share * SCORES))]),
+  }),
+);
 
 /** Every stored segment; together they have the atoms of ATOM_CONDITIONS. */
 export const BENCH_SEGMENTS: readonly BenchSegment[] = [

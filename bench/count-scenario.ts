@@ -42,12 +42,31 @@ function figures(callMs: readonly number[], sqlMs: readonly number[], draftMs: r
   const factor = median(sqlMs) / p50;
   const scenario = 'count';
   return [
-    { scenario, what: 'Count over gRPC, warm, p50', value: p50, unit: 'ms', goal: `≤ ${GOAL_MS}`, isReached: p50 <= GOAL_MS },
+    {
+      scenario,
+      what: 'Count over gRPC, warm, p50',
+      value: p50,
+      unit: 'ms',
+      goal: `≤ ${GOAL_MS}`,
+      isReached: p50 <= GOAL_MS,
+    },
     { scenario, what: 'Count over gRPC, warm, p99', value: percentile(callMs, 0.99), unit: 'ms' },
     { scenario, what: 'the same in SQL over jsonb', value: median(sqlMs), unit: 'ms' },
-    { scenario, what: 'times faster', value: factor, unit: '×', goal: `≥ ${GOAL_FACTOR}`, isReached: factor >= GOAL_FACTOR },
+    {
+      scenario,
+      what: 'times faster',
+      value: factor,
+      unit: '×',
+      goal: `≥ ${GOAL_FACTOR}`,
+      isReached: factor >= GOAL_FACTOR,
+    },
     { scenario, what: 'Count of a draft of three atoms, composed anew, p50', value: median(draftMs), unit: 'ms' },
-    { scenario, what: 'Count of a draft of three atoms, composed anew, p99', value: percentile(draftMs, 0.99), unit: 'ms' },
+    {
+      scenario,
+      what: 'Count of a draft of three atoms, composed anew, p99',
+      value: percentile(draftMs, 0.99),
+      unit: 'ms',
+    },
   ];
 }
 
@@ -66,8 +85,19 @@ async function countInSql({ database, environment }: World): Promise<number> {
 /** Another three of the atoms each time, so that no result is at hand. */
 async function countDraft(client: RollcallClient, call: number): Promise<number> {
   const size = ATOM_CONDITIONS.length;
-  const conditions = [call, call * 7 + 11, Math.floor(call / size) * 3 + 23].flatMap((place) => ATOM_CONDITIONS[place % size] ?? []);
-  const rules = [{ type: RuleType.ALL, conditions: conditions.map(({ property, operator, value }) => ({ property, operator, operand: { case: 'value', value } as const })) }];
+  const conditions = [call, call * 7 + 11, Math.floor(call / size) * 3 + 23].flatMap(
+    (place) => ATOM_CONDITIONS[place % size] ?? [],
+  );
+  const rules = [
+    {
+      type: RuleType.ALL,
+      conditions: conditions.map(({ property, operator, value }) => ({
+        property,
+        operator,
+        operand: { case: 'value', value } as const,
+      })),
+    },
+  ];
   const selector = { environment: ENVIRONMENT, target: { case: 'draft', value: { rules } } } as const;
   return Number((await client.call(MembershipService.method.count, { selector })).count);
 }

@@ -16,17 +16,33 @@ const ROWS_PER_WRITE = 1_000;
 const PROJECT = 'bench';
 
 /** How atoms are built here: as the service does by default. */
-export const BUILD = { owner: 'bench', leaseMs: 3_600_000, rangeChunks: 16, replayMaxBytes: 16 * 1024 * 1024, signal: new AbortController().signal };
+export const BUILD = {
+  owner: 'bench',
+  leaseMs: 3_600_000,
+  rangeChunks: 16,
+  replayMaxBytes: 16 * 1024 * 1024,
+  signal: new AbortController().signal,
+};
 
 /** The environment, empty. */
 export async function createWorld(database: Database, key: string): Promise<Environment> {
   return createEnvironment(database, {
-    key, name: key, project: PROJECT, organisation: PROJECT, ordinalMode: 'allotted', identityKeyMode: 'composite',
+    key,
+    name: key,
+    project: PROJECT,
+    organisation: PROJECT,
+    ordinalMode: 'allotted',
+    identityKeyMode: 'composite',
   });
 }
 
 /** Fills the environment past the applier, which would take many minutes: rows by `copy`, indexes afterwards. */
-export async function loadIdentities(database: Database, environment: Environment, count: number, say: (line: string) => void): Promise<void> {
+export async function loadIdentities(
+  database: Database,
+  environment: Environment,
+  count: number,
+  say: (line: string) => void,
+): Promise<void> {
   const { sql } = database;
   const indexes = await sql<{ name: string; definition: string }[]>`
     select indexname as name, indexdef as definition from pg_indexes where tablename = 'identity' and indexname <> 'identity_pkey'`;
@@ -37,7 +53,12 @@ export async function loadIdentities(database: Database, environment: Environmen
   await sql.unsafe('vacuum (analyze, freeze) identity');
 }
 
-async function copyIdentities(database: Database, environment: Environment, count: number, say: (line: string) => void): Promise<void> {
+async function copyIdentities(
+  database: Database,
+  environment: Environment,
+  count: number,
+  say: (line: string) => void,
+): Promise<void> {
   const stream = await database.sql`copy identity (environment_id, id, identifier, traits) from stdin`.writable();
   let lines = '';
   let id = 0;
@@ -62,11 +83,16 @@ function scoreOf(id: number): number {
 
 /** Writes the segments. */
 export async function writeSegments(database: Database): Promise<void> {
-  for (const { key, definition } of BENCH_SEGMENTS) await createSegment(database, { project: PROJECT, key, name: key, description: '', definition });
+  for (const { key, definition } of BENCH_SEGMENTS)
+    await createSegment(database, { project: PROJECT, key, name: key, description: '', definition });
 }
 
 /** Builds the universe and every atom, again where they are built already. */
-export async function buildAtoms(database: Database, environment: Environment, say: (line: string) => void): Promise<void> {
+export async function buildAtoms(
+  database: Database,
+  environment: Environment,
+  say: (line: string) => void,
+): Promise<void> {
   const ids = [UNIVERSE_ATOM_ID, ...(await readAtoms(database.sql, environment.id)).map(({ id }) => id)];
   say(`building ${ids.length} atoms`);
   for (const id of ids) {

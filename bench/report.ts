@@ -39,10 +39,22 @@ export async function describeMachine(sql: Sql, identities: number, atoms: numbe
 
 /** The figures as a table, with the machine above it. */
 export function formatReport(machine: Machine, figures: readonly Figure[]): string {
-  const rows = figures.map(({ scenario, what, value, unit, goal = '', isReached }) => [scenario, what, formatValue(value), unit, goal, isReached === undefined ? '' : isReached ? 'yes' : 'NO']);
+  const rows = figures.map(({ scenario, what, value, unit, goal = '', isReached }) => [
+    scenario,
+    what,
+    formatValue(value),
+    unit,
+    goal,
+    isReached === undefined ? '' : isReached ? 'yes' : 'NO',
+  ]);
   const table = [['scenario', 'what', 'median', 'unit', 'goal', 'reached'], ...rows];
   const widths = [0, 1, 2, 3, 4, 5].map((column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
-  const lines = table.map((row) => row.map((cell, column) => (column === 2 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd());
+  const lines = table.map((row) =>
+    row
+      .map((cell, column) => (column === 2 ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd(),
+  );
   const { cores, processor, memoryGiB, node, postgres, identities, atoms } = machine;
   return [
     `${identities.toLocaleString('en')} identities, ${atoms} atoms; ${cores} cores (${processor}), ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}`,

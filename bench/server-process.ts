@@ -6,8 +6,13 @@ import { fileURLToPath } from 'node:url';
 const PROGRAM = fileURLToPath(new URL('./serve.js', import.meta.url));
 
 /** Runs `work` with the gRPC address of a server in a process of its own. `nodeArguments` are for profiling it. */
-export async function withServer<Result>(databaseUrl: string, work: (address: string) => Promise<Result>): Promise<Result> {
-  const nodeArguments = (process.env['BENCH_SERVER_NODE_ARGUMENTS'] ?? '').split(' ').filter((argument) => argument !== '');
+export async function withServer<Result>(
+  databaseUrl: string,
+  work: (address: string) => Promise<Result>,
+): Promise<Result> {
+  const nodeArguments = (process.env['BENCH_SERVER_NODE_ARGUMENTS'] ?? '')
+    .split(' ')
+    .filter((argument) => argument !== '');
   const child = spawn(process.execPath, [...nodeArguments, PROGRAM], {
     env: { ...process.env, DATABASE_URL: databaseUrl },
     stdio: ['ignore', 'pipe', 'inherit'],

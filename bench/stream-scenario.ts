@@ -24,7 +24,12 @@ export async function streamScenario(world: World, rounds: number): Promise<Figu
   });
 }
 
-async function measure(world: World, address: string, segment: { key: string; share: number; set: OrdinalSet }, rounds: number): Promise<Figure[]> {
+async function measure(
+  world: World,
+  address: string,
+  segment: { key: string; share: number; set: OrdinalSet },
+  rounds: number,
+): Promise<Figure[]> {
   const { key, share, set } = segment;
   const expected = set.size;
   strictEqual(await readAlone(world, set), expected, `the pages of ${key} have every member`);
@@ -68,7 +73,8 @@ async function streamDecoded(address: string, key: string): Promise<number> {
   const selector = { environment: ENVIRONMENT, target: { case: 'segment', value: key } } as const;
   let members = 0;
   try {
-    for await (const message of client.stream(MembershipService.method.streamMembers, { selector })) members += message.members.length;
+    for await (const message of client.stream(MembershipService.method.streamMembers, { selector }))
+      members += message.members.length;
     return members;
   } finally {
     client.close();

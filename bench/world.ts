@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SEMANTICS_VERSION } from '../src/core/atoms.js';
 import { connectDatabase, type Database } from '../src/storage/database.js';
-import { startEmbeddedPostgres } from '../src/storage/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../src/storage/embedded/embedded-postgres.js';
 import { type Environment, findEnvironment } from '../src/storage/environments.js';
 import { migrate } from '../src/storage/migrate.js';
 import { readMigrations } from '../src/storage/migration-files.js';
@@ -27,7 +27,12 @@ const MIGRATIONS = new URL('../src/storage/migrations/', import.meta.url);
 const SOURCES = ['bench/load.ts', 'src/cli/demo/population.ts', 'src/core/bitmap.ts'];
 const MARK = 'loaded';
 const COPY = 'bench_copy';
-const CONNECTION = { maxConnections: 8, applicationName: 'rollcall-bench', connectTimeoutMs: 10_000, statementTimeoutMs: 3_600_000 };
+const CONNECTION = {
+  maxConnections: 8,
+  applicationName: 'rollcall-bench',
+  connectTimeoutMs: 10_000,
+  statementTimeoutMs: 3_600_000,
+};
 
 /** Opens the database of an earlier run, or loads it: seeded, so that every run asks the same. */
 export async function openWorld(identities: number, isFresh: boolean, say: (line: string) => void): Promise<World> {

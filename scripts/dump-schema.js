@@ -6,11 +6,12 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connectDatabase } from '../dist/storage/database.js';
-import { startEmbeddedPostgres } from '../dist/storage/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../dist/storage/embedded/embedded-postgres.js';
 import { migrate } from '../dist/storage/migrate.js';
 
 const FILE = 'src/storage/schema.sql';
-const HEADER = '-- The schema after all migrations, for reading and reviewing. Generated from the migrations by `npm run generate`; not to be edited.\n';
+const HEADER =
+  '-- The schema after all migrations, for reading and reviewing. Generated from the migrations by `npm run generate`; not to be edited.\n';
 
 const TABLES = `
   select c.oid::int, c.relname as name, coalesce(' with (' || array_to_string(c.reloptions, ', ') || ')', '') as options
@@ -53,11 +54,15 @@ async function describeSchema(sql) {
   const lines = async (query, ...parameters) => (await sql.unsafe(query, parameters)).map(({ line }) => line);
   const parts = [];
   for (const { oid, name, options } of await sql.unsafe(TABLES)) {
-    const inside = [...(await lines(COLUMNS, oid)), ...(await lines(CONSTRAINTS, oid))].map((line) => `  ${line}`).join(',\n');
+    const inside = [...(await lines(COLUMNS, oid)), ...(await lines(CONSTRAINTS, oid))]
+      .map((line) => `  ${line}`)
+      .join(',\n');
     parts.push([`create table ${name} (\n${inside}\n)${options};`, ...(await lines(INDEXES, oid))].join('\n'));
   }
   const others = await lines(OTHERS);
-  return [HEADER, ...parts.map((part) => `${part}\n`), ...(others.length === 0 ? [] : [`${others.join('\n')}\n`])].join('\n');
+  return [HEADER, ...parts.map((part) => `${part}\n`), ...(others.length === 0 ? [] : [`${others.join('\n')}\n`])].join(
+    '\n',
+  );
 }
 
 async function currentSchema() {
@@ -65,8 +70,18 @@ async function currentSchema() {
   chmodSync(dataDirectory, 0o711);
   const log = [];
   try {
-    const server = await startEmbeddedPostgres({ dataDirectory, log: (line) => log.push(line), settings: { fsync: 'off' } });
-    const database = connectDatabase({ url: server.url, maxConnections: 2, applicationName: 'dump-schema', connectTimeoutMs: 10_000, statementTimeoutMs: 60_000 });
+    const server = await startEmbeddedPostgres({
+      dataDirectory,
+      log: (line) => log.push(line),
+      settings: { fsync: 'off' },
+    });
+    const database = connectDatabase({
+      url: server.url,
+      maxConnections: 2,
+      applicationName: 'dump-schema',
+      connectTimeoutMs: 10_000,
+      statementTimeoutMs: 60_000,
+    });
     try {
       await migrate(database);
       return await describeSchema(database.sql);

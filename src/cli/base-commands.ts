@@ -20,8 +20,13 @@ export function longCommand(name: string, examples: readonly string[]) {
 /** A command that talks to a server. */
 export function clientCommand(name: string, examples: readonly string[]) {
   return baseCommand(name, examples)
-    .addOption(new Option('--server <host:port>', 'the server to talk to').env('ROLLCALL_SERVER').argParser(parseAddress))
-    .option('--data-directory <path>', 'the data folder of the embedded database (default .rollcall, env ROLLCALL_DATA_DIRECTORY)')
+    .addOption(
+      new Option('--server <host:port>', 'the server to talk to').env('ROLLCALL_SERVER').argParser(parseAddress),
+    )
+    .option(
+      '--data-directory <path>',
+      'the data folder of the embedded database (default .rollcall, env ROLLCALL_DATA_DIRECTORY)',
+    )
     .option('--timeout <seconds>', 'how long to wait for an answer', parseSeconds, 60);
 }
 

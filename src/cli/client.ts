@@ -9,7 +9,7 @@ import type {
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { CallOptions, ClientWritableStream, ServiceError } from '@grpc/grpc-js';
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
-import { configureProtobufText } from '../server/protobuf-text.js';
+import { configureProtobufText } from '../server/transport/protobuf-text.js';
 import { callError } from './call-errors.js';
 
 /**
@@ -106,7 +106,9 @@ export class RollcallClient {
     this.#client.close();
   }
 
-  async #answer<Answer>(start: (callback: (error: ServiceError | null, answer?: Answer) => void) => { cancel(): void }): Promise<Answer> {
+  async #answer<Answer>(
+    start: (callback: (error: ServiceError | null, answer?: Answer) => void) => { cancel(): void },
+  ): Promise<Answer> {
     this.#signal.throwIfAborted();
     let cancel: (() => void) | undefined;
     try {
@@ -139,7 +141,8 @@ function codecOf<Input extends DescMessage, Output extends DescMessage>(method: 
 }) {
   return {
     path: `/${method.parent.typeName}/${method.name}`,
-    encode: (request: MessageInitShape<Input>): Buffer => bufferOf(toBinary(method.input, create(method.input, request))),
+    encode: (request: MessageInitShape<Input>): Buffer =>
+      bufferOf(toBinary(method.input, create(method.input, request))),
     decode: (bytes: Buffer): MessageShape<Output> => fromBinary(method.output, bytes),
   };
 }

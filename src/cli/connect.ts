@@ -29,7 +29,9 @@ export async function withClient<Result>(
   if (options.server !== undefined) return useClient(clientAt(options.server), work);
   const serverOptions = inProcessOptions(context, options.dataDirectory);
   const running = await reachRunningServer(serverOptions, clientAt);
-  return running === undefined ? serveWhile(serverOptions, (address) => useClient(clientAt(address), work)) : useClient(running, work);
+  return running === undefined
+    ? serveWhile(serverOptions, (address) => useClient(clientAt(address), work))
+    : useClient(running, work);
 }
 
 /** The environment as the server's options know it: variables that only the command line reads are taken out. */
@@ -44,7 +46,10 @@ function inProcessOptions(context: CommandContext, dataDirectory: string | undef
   return loadOptions({ env, flags });
 }
 
-async function useClient<Result>(client: RollcallClient, work: (client: RollcallClient) => Promise<Result>): Promise<Result> {
+async function useClient<Result>(
+  client: RollcallClient,
+  work: (client: RollcallClient) => Promise<Result>,
+): Promise<Result> {
   try {
     return await work(client);
   } finally {
@@ -71,7 +76,10 @@ async function reachRunningServer(
 
 /** Loads the server only where it is needed: a command for a server elsewhere starts sooner without it. */
 async function serveWhile<Result>(options: Options, work: (address: string) => Promise<Result>): Promise<Result> {
-  const [{ startRollcall }, { createLogger }] = await Promise.all([import('../server/start.js'), import('../server/logger.js')]);
+  const [{ startRollcall }, { createLogger }] = await Promise.all([
+    import('../server/start.js'),
+    import('../server/logger.js'),
+  ]);
   const server = await startRollcall(options, createLogger(options));
   try {
     return await work(server.grpcAddress);

@@ -3,7 +3,11 @@ import { EnvironmentService, OrdinalMode } from '../gen/rollcall/v1/environment_
 import type { RollcallClient } from './client.js';
 
 /** Creates the environment where there is none, in the project `default`. Returns whether it did. */
-export async function ensureEnvironment(client: RollcallClient, key: string, ordinals: 'given' | 'allotted'): Promise<boolean> {
+export async function ensureEnvironment(
+  client: RollcallClient,
+  key: string,
+  ordinals: 'given' | 'allotted',
+): Promise<boolean> {
   try {
     await client.call(EnvironmentService.method.get, { key });
     return false;

@@ -9,7 +9,12 @@ import { pad, printable } from './table.js';
 export function formatExplainTree(root: ExplainNode): string {
   const lines = treeLines(root, '', '');
   const width = Math.max(...lines.map(({ length }) => length));
-  return lines.map(({ text, length, count }) => `${text}${' '.repeat(width - length + 2)}${dim(pad(formatCount(count), 9, 'right'))}`).join('\n');
+  return lines
+    .map(
+      ({ text, length, count }) =>
+        `${text}${' '.repeat(width - length + 2)}${dim(pad(formatCount(count), 9, 'right'))}`,
+    )
+    .join('\n');
 }
 
 export function explainJson(node: ExplainNode): Json {
@@ -31,7 +36,11 @@ interface TreeLine {
 
 function treeLines(node: ExplainNode, prefix: string, below: string): TreeLine[] {
   const label = printable(node.label);
-  const line = { text: `${dim(prefix)}${mark(node.truth)} ${label}`, length: prefix.length + 2 + [...label].length, count: node.count };
+  const line = {
+    text: `${dim(prefix)}${mark(node.truth)} ${label}`,
+    length: prefix.length + 2 + [...label].length,
+    count: node.count,
+  };
   const children = node.children.flatMap((child, index) => {
     const isLast = index === node.children.length - 1;
     return treeLines(child, `${below}${isLast ? '└─ ' : '├─ '}`, `${below}${isLast ? '   ' : '│  '}`);
@@ -47,7 +56,9 @@ function kindJson({ node }: ExplainNode): { readonly [key: string]: Json } {
       return { rule: RuleType[node.value] };
     case 'condition': {
       const { property, operator, operand } = node.value;
-      return { condition: { property, operator, ...(operand.case === undefined ? {} : { [operand.case]: operand.value }) } };
+      return {
+        condition: { property, operator, ...(operand.case === undefined ? {} : { [operand.case]: operand.value }) },
+      };
     }
     case undefined:
       return {};

@@ -25,7 +25,13 @@ const WIDTH = 28;
 export function startProgress(isShown: boolean, options: ProgressOptions): Progress {
   // On a terminal that says it has no columns, ora clears lines for ever.
   if (!isShown || process.stderr.columns === 0) return SILENT;
-  const spinner = ora({ text: options.label, stream: process.stderr, discardStdin: false, isEnabled: true, hideCursor: true });
+  const spinner = ora({
+    text: options.label,
+    stream: process.stderr,
+    discardStdin: false,
+    isEnabled: true,
+    hideCursor: true,
+  });
   return barOn(spinner.start(), options);
 }
 
@@ -67,7 +73,8 @@ interface State {
 
 function describe({ done, total, elapsedMs, unit }: State): string {
   const format = unit === 'bytes' ? formatBytes : formatCount;
-  const rate = unit === 'bytes' ? `${formatBytes((done / Math.max(elapsedMs, 1)) * 1000)}/s` : formatRate(done, elapsedMs);
+  const rate =
+    unit === 'bytes' ? `${formatBytes((done / Math.max(elapsedMs, 1)) * 1000)}/s` : formatRate(done, elapsedMs);
   if (total === undefined) return `${format(done)}  ${rate}`;
   const share = total === 0 ? 1 : Math.min(done / total, 1);
   const filled = Math.round(share * WIDTH);

@@ -14,15 +14,23 @@ const BATCH_VALUES = 20_000;
 const BATCH_CHARACTERS = 1024 * 1024;
 
 /** Puts a list of values for IN conditions, replacing the one of that name. */
-export function putList(client: RollcallClient, target: ListTarget, values: Iterable<string> | AsyncIterable<string>): Promise<PutListResponse> {
+export function putList(
+  client: RollcallClient,
+  target: ListTarget,
+  values: Iterable<string> | AsyncIterable<string>,
+): Promise<PutListResponse> {
   return client.callWithStream(SegmentService.method.putList, partsOf(target, values));
 }
 
 /** The values of a file, one a line; blank lines are left out. Throws BAD_INPUT at a line that is not UTF-8. */
 export async function* readValues(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
   for await (const { line, bytes } of readByteLines(chunks)) {
-    if (!isUtf8(bytes)) throw new CommandError('BAD_INPUT', `line ${line}: the line is not UTF-8`, { metadata: { line: String(line) } });
-    const value = bytes.toString('utf8').replace(/^\uFEFF/, '').replace(/\r$/, '');
+    if (!isUtf8(bytes))
+      throw new CommandError('BAD_INPUT', `line ${line}: the line is not UTF-8`, { metadata: { line: String(line) } });
+    const value = bytes
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .replace(/\r$/, '');
     if (value !== '') yield value;
   }
 }

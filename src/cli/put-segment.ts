@@ -18,7 +18,11 @@ export interface SegmentTarget {
 }
 
 /** Creates the segment, or replaces its definition. With an etag it must be there, in that version. */
-export async function putSegment(client: RollcallClient, target: SegmentTarget, definition: SegmentDefinition): Promise<Segment> {
+export async function putSegment(
+  client: RollcallClient,
+  target: SegmentTarget,
+  definition: SegmentDefinition,
+): Promise<Segment> {
   const { rules, name = '', description = '', parent = '', enabled } = definition;
   const { project, key, etag = '' } = target;
   const texts = { project, key, name, description, parent, etag };
@@ -59,7 +63,8 @@ export async function waitTillBuilt(
   const count = () => client.call(MembershipService.method.count, { selector, freshness });
   try {
     while ((await whenBuilt(context, options, count, onProgress)).pending) {
-      if (Date.now() > giveUpAt) throw new RollcallError('ATOM_BUILDING', `the atoms of ${segment} are still being built`);
+      if (Date.now() > giveUpAt)
+        throw new RollcallError('ATOM_BUILDING', `the atoms of ${segment} are still being built`);
       await delay(POLL_MS, undefined, { signal: context.signal });
     }
     return true;

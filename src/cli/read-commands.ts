@@ -45,9 +45,11 @@ export async function selectorOf(
   options: DefinitionOptions & { readonly environment: string },
 ): Promise<SelectorInit> {
   const draft = await readDefinition(options);
-  if (segment !== undefined && draft !== undefined) throw new CommandError('USAGE', 'give a segment or a draft, not both');
+  if (segment !== undefined && draft !== undefined)
+    throw new CommandError('USAGE', 'give a segment or a draft, not both');
   if (segment !== undefined) return { environment: options.environment, target: { case: 'segment', value: segment } };
-  if (draft !== undefined) return { environment: options.environment, target: { case: 'draft', value: draftOf(draft) } };
+  if (draft !== undefined)
+    return { environment: options.environment, target: { case: 'draft', value: draftOf(draft) } };
   throw new CommandError('USAGE', 'give the key of a segment, or a draft by --where, --rules or --file');
 }
 
@@ -70,7 +72,9 @@ export async function whenBuilt<Answer>(
 ): Promise<Answer> {
   const giveUpAt = Date.now() + options.timeout * 1000;
   let bar: Progress | undefined;
-  const show = onProgress ?? ((share) => (bar ??= startProgress(showsProgress(options), BUILDING)).update(Math.round(share * 100)));
+  const show =
+    onProgress ??
+    ((share) => (bar ??= startProgress(showsProgress(options), BUILDING)).update(Math.round(share * 100)));
   try {
     for (;;) {
       const answer = await unlessBuilding(read);
@@ -84,7 +88,9 @@ export async function whenBuilt<Answer>(
   }
 }
 
-async function unlessBuilding<Answer>(read: () => Promise<Answer>): Promise<{ answer: Answer } | { building: RollcallError }> {
+async function unlessBuilding<Answer>(
+  read: () => Promise<Answer>,
+): Promise<{ answer: Answer } | { building: RollcallError }> {
   try {
     return { answer: await read() };
   } catch (error) {

@@ -31,8 +31,13 @@ function describe(error: unknown): Description {
     const { reason, message, metadata } = error;
     return { reason, message, metadata };
   }
-  if (error instanceof CommanderError) return { reason: 'USAGE', message: error.message.replace(/^error: /, ''), metadata: {} };
-  return { reason: 'INTERNAL', message: error instanceof Error ? (error.stack ?? error.message) : String(error), metadata: {} };
+  if (error instanceof CommanderError)
+    return { reason: 'USAGE', message: error.message.replace(/^error: /, ''), metadata: {} };
+  return {
+    reason: 'INTERNAL',
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    metadata: {},
+  };
 }
 
 function hint(reason: string): string {

@@ -1,7 +1,7 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isRunning } from '../storage/process-table.js';
+import { isRunning } from '../storage/embedded/process-table.js';
 
 /** The server that holds a data folder, as it says itself in `server.json` there. */
 export interface RunningServer {

@@ -23,7 +23,14 @@ export function segmentJson(segment: Segment): Json {
 
 export function segmentTable(segments: readonly Segment[]): string {
   return formatTable(
-    [{ title: 'key' }, { title: 'name' }, { title: 'parent' }, { title: 'enabled' }, { title: 'etag' }, { title: 'updated' }],
+    [
+      { title: 'key' },
+      { title: 'name' },
+      { title: 'parent' },
+      { title: 'enabled' },
+      { title: 'etag' },
+      { title: 'updated' },
+    ],
     segments.map(({ key, name, parent, enabled, etag, updatedAt }) => [
       printable(key),
       printable(name),

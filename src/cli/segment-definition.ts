@@ -36,7 +36,13 @@ const RULE_TYPES = { ALL: RuleType.ALL, ANY: RuleType.ANY, NONE: RuleType.NONE }
 
 /** An operand is text; numbers keep their digits, lists become their JSON text. */
 const OPERAND = z
-  .union([z.string(), z.boolean(), z.null(), z.instanceof(LosslessNumber), z.array(z.union([z.string(), z.instanceof(LosslessNumber)]))])
+  .union([
+    z.string(),
+    z.boolean(),
+    z.null(),
+    z.instanceof(LosslessNumber),
+    z.array(z.union([z.string(), z.instanceof(LosslessNumber)])),
+  ])
   .transform(operandText);
 
 const CONDITION: z.ZodType<ConditionDefinition> = z
@@ -46,7 +52,10 @@ const CONDITION: z.ZodType<ConditionDefinition> = z
     value: OPERAND.optional(),
     list: z.string().optional(),
   })
-  .refine((condition) => condition.value === undefined || condition.list === undefined, 'takes `value` or `list`, not both');
+  .refine(
+    (condition) => condition.value === undefined || condition.list === undefined,
+    'takes `value` or `list`, not both',
+  );
 
 const RULE: z.ZodType<RuleDefinition> = z.strictObject({
   type: z.enum(['ALL', 'ANY', 'NONE']),
@@ -91,7 +100,8 @@ export function ruleMessages(rules: readonly RuleDefinition[]): MessageInitShape
 }
 
 function conditionMessage({ property, operator, value, list }: ConditionDefinition) {
-  const operand = list === undefined ? ({ case: 'value', value: value ?? '' } as const) : ({ case: 'list', value: list } as const);
+  const operand =
+    list === undefined ? ({ case: 'value', value: value ?? '' } as const) : ({ case: 'list', value: list } as const);
   return { property: property ?? '', operator, operand };
 }
 

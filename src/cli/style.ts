@@ -1,7 +1,10 @@
 import { styleText } from 'node:util';
 
 /** Colours for standard output and error; none where the stream is not a terminal or NO_COLOR is set. */
-function styler(format: Parameters<typeof styleText>[0], stream: NodeJS.WriteStream = process.stdout): (text: string) => string {
+function styler(
+  format: Parameters<typeof styleText>[0],
+  stream: NodeJS.WriteStream = process.stdout,
+): (text: string) => string {
   return (text) => styleText(format, text, { stream });
 }
 

@@ -12,7 +12,9 @@ const MAX_CELL_WIDTH = 80;
 /** Rows in columns for people, the titles first, without a newline at the end. */
 export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cells = rows.map((row) => columns.map((_, index) => cut(row[index] ?? '')));
-  const widths = columns.map((column, index) => Math.max(width(column.title), ...cells.map((row) => width(row[index] ?? ''))));
+  const widths = columns.map((column, index) =>
+    Math.max(width(column.title), ...cells.map((row) => width(row[index] ?? ''))),
+  );
   const lineOf = (row: readonly string[], style: (text: string) => string): string =>
     columns
       .map((column, index) => style(pad(row[index] ?? '', widths[index] ?? 0, column.align ?? 'left')))

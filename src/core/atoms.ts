@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Operator } from './operators.js';
+import type { Operator } from './conditions/operators.js';
 import type { Dialect } from './segments.js';
 
 /**

@@ -35,7 +35,7 @@ function partOf(ordinal: number): number {
 
 /** The first ordinal of each chunk of a part that holds any, ascending. */
 function* chunkStarts(bits: RoaringBitmap32): Generator<number> {
-  for (let from = 0; from < PART_SIZE; ) {
+  for (let from = 0; from < PART_SIZE;) {
     const next = bits.at(from === 0 ? 0 : bits.rank(from - 1));
     if (next === undefined) return;
     const first = next - (next % CHUNK_SIZE);
@@ -53,7 +53,12 @@ function checksumOf(chunk: number, bitmap: Uint8Array): number {
 
 /** Whether a stored chunk is whole: its length, its CRC32C, its cardinality and its range (I9). Never throws. */
 export function isChunkIntact(chunk: Chunk): boolean {
-  if (chunk.bitmap.length === 0 || chunk.bitmap.length > MAX_CHUNK_BYTES || checksumOf(chunk.chunk, chunk.bitmap) !== chunk.crc32c) return false;
+  if (
+    chunk.bitmap.length === 0 ||
+    chunk.bitmap.length > MAX_CHUNK_BYTES ||
+    checksumOf(chunk.chunk, chunk.bitmap) !== chunk.crc32c
+  )
+    return false;
   try {
     const bits = RoaringBitmap32.deserialize(chunk.bitmap, 'portable');
     const first = (chunk.chunk * CHUNK_SIZE) % PART_SIZE;

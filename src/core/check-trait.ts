@@ -31,7 +31,9 @@ function problemOf(key: string, value: TraitValue, limits: TraitLimits): string 
   if (inKey !== undefined) return `has a key that ${inKey}`;
   const inValue = problemOfValue(value, 0);
   if (inValue !== undefined) return inValue;
-  return isLonger(formatTrait(value), limits.maxValueBytes) ? `is larger than ${limits.maxValueBytes} bytes` : undefined;
+  return isLonger(formatTrait(value), limits.maxValueBytes)
+    ? `is larger than ${limits.maxValueBytes} bytes`
+    : undefined;
 }
 
 function problemOfValue(value: TraitValue, depth: number): string | undefined {
@@ -40,10 +42,15 @@ function problemOfValue(value: TraitValue, depth: number): string | undefined {
   return typeof value === 'object' && value !== null ? problemOfNested(value, depth + 1) : undefined;
 }
 
-function problemOfNested(value: readonly TraitValue[] | { readonly [key: string]: TraitValue }, depth: number): string | undefined {
+function problemOfNested(
+  value: readonly TraitValue[] | { readonly [key: string]: TraitValue },
+  depth: number,
+): string | undefined {
   if (depth > MAX_TRAIT_DEPTH) return `is nested more than ${MAX_TRAIT_DEPTH} levels deep`;
   const keys = isList(value) ? [] : Object.keys(value);
-  return firstProblem(keys, problemOfText) ?? firstProblem(Object.values(value), (inner) => problemOfValue(inner, depth));
+  return (
+    firstProblem(keys, problemOfText) ?? firstProblem(Object.values(value), (inner) => problemOfValue(inner, depth))
+  );
 }
 
 function firstProblem<Item>(items: readonly Item[], check: (item: Item) => string | undefined): string | undefined {
@@ -67,5 +74,8 @@ function isLonger(text: string, maxBytes: number): boolean {
 }
 
 function shorten(key: string): string {
-  return key.slice(0, 64).replaceAll('\0', '\uFFFD').replaceAll(/\p{Surrogate}/gu, '\uFFFD');
+  return key
+    .slice(0, 64)
+    .replaceAll('\0', '\uFFFD')
+    .replaceAll(/\p{Surrogate}/gu, '\uFFFD');
 }

@@ -1,17 +1,42 @@
 import type { AtomDefinition } from './atoms.js';
 import { RollcallError } from './errors.js';
-import { readIn } from './in-list.js';
-import { compileMatcher, type Matcher } from './matchers.js';
-import { OPERATORS, type Operator } from './operators.js';
+import { readIn } from './conditions/in-list.js';
+import { compileMatcher, type Matcher } from './conditions/matchers.js';
+import { OPERATORS, type Operator } from './conditions/operators.js';
 import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate, sizeOf } from './predicates.js';
-import { constantOf, type EnvironmentView, parseProperty } from './properties.js';
-import { type Condition, conditionsOf, MAX_CONDITIONS, MAX_OPERAND_BYTES, MAX_PREDICATE_SIZE, MAX_RULE_DEPTH, type Rule, type SegmentDefinition } from './segments.js';
+import { constantOf, type EnvironmentView, parseProperty } from './properties/properties.js';
+import {
+  type Condition,
+  conditionsOf,
+  MAX_CONDITIONS,
+  MAX_OPERAND_BYTES,
+  MAX_PREDICATE_SIZE,
+  MAX_RULE_DEPTH,
+  type Rule,
+  type SegmentDefinition,
+} from './segments.js';
 
 /** A segment, rule or condition with the predicate it became: what Explain walks. Operands of a segment are its parent, then its rules. */
 export type CompiledNode =
-  | { readonly kind: 'segment'; readonly key: string; readonly enabled: boolean; readonly predicate: Predicate; readonly operands: readonly CompiledNode[] }
-  | { readonly kind: 'rule'; readonly type: Rule['type']; readonly predicate: Predicate; readonly operands: readonly CompiledNode[] }
-  | { readonly kind: 'condition'; readonly condition: Condition; readonly predicate: Predicate; readonly operands: readonly CompiledNode[] };
+  | {
+      readonly kind: 'segment';
+      readonly key: string;
+      readonly enabled: boolean;
+      readonly predicate: Predicate;
+      readonly operands: readonly CompiledNode[];
+    }
+  | {
+      readonly kind: 'rule';
+      readonly type: Rule['type'];
+      readonly predicate: Predicate;
+      readonly operands: readonly CompiledNode[];
+    }
+  | {
+      readonly kind: 'condition';
+      readonly condition: Condition;
+      readonly predicate: Predicate;
+      readonly operands: readonly CompiledNode[];
+    };
 
 /** What compiling needs of its surroundings: the environment, whose own properties are constants, and the other segments of the project. */
 export interface CompileContext {
@@ -27,7 +52,9 @@ export interface CompileContext {
 export function compileSegment(key: string, definition: SegmentDefinition, context: CompileContext): CompiledNode {
   const compiled = new Compiler(context).segment(key, definition, []);
   if (sizeOf(compiled.predicate) <= MAX_PREDICATE_SIZE) return compiled;
-  throw new RollcallError('INVALID_SEGMENT', 'with the segments it refers to put in, the segment becomes too large', { metadata: { segment: key } });
+  throw new RollcallError('INVALID_SEGMENT', 'with the segments it refers to put in, the segment becomes too large', {
+    metadata: { segment: key },
+  });
 }
 
 /** The atoms of a compiled segment with all its rules and conditions, by key: at times more than its predicate has, which is simplified. */
@@ -66,13 +93,17 @@ class Compiler {
   #reference(key: string, chain: readonly string[]): CompiledNode {
     if (chain.includes(key)) {
       const cycle = [...chain.slice(chain.indexOf(key)), key].join(' -> ');
-      throw new RollcallError('SEGMENT_CYCLE', `segments refer to each other in a circle: ${cycle}`, { metadata: { chain: cycle } });
+      throw new RollcallError('SEGMENT_CYCLE', `segments refer to each other in a circle: ${cycle}`, {
+        metadata: { chain: cycle },
+      });
     }
     const known = this.#done.get(key);
     if (known !== undefined) return known;
     const definition = this.#context.definitionOf(key);
     if (definition === undefined) {
-      throw new RollcallError('UNKNOWN_REFERENCE', `the segment '${key}' that is referred to does not exist`, { metadata: { reference: key } });
+      throw new RollcallError('UNKNOWN_REFERENCE', `the segment '${key}' that is referred to does not exist`, {
+        metadata: { reference: key },
+      });
     }
     const node = this.segment(key, definition, chain);
     this.#done.set(key, node);
@@ -82,7 +113,12 @@ class Compiler {
   #rule(segmentKey: string, rule: Rule, chain: readonly string[]): CompiledNode {
     const conditions = rule.conditions.map((condition) => this.#condition(segmentKey, condition, chain));
     const rules = rule.rules.map((inner) => this.#rule(segmentKey, inner, chain));
-    const groups = [conditions, rules].map((group) => combineGroup(rule.type, group.map((node) => node.predicate)));
+    const groups = [conditions, rules].map((group) =>
+      combineGroup(
+        rule.type,
+        group.map((node) => node.predicate),
+      ),
+    );
     return { kind: 'rule', type: rule.type, predicate: and(groups), operands: [...conditions, ...rules] };
   }
 
@@ -117,7 +153,11 @@ class Compiler {
     const constant = constantOf(property);
     if (constant === undefined) return atom(definition);
     if (definition.list !== '') {
-      throw new RollcallError('INVALID_OPERAND', 'a property of the environment cannot be compared with a stored list', { metadata: { property: condition.property } });
+      throw new RollcallError(
+        'INVALID_OPERAND',
+        'a property of the environment cannot be compared with a stored list',
+        { metadata: { property: condition.property } },
+      );
     }
     const literal: AtomDefinition = { ...definition, kind: 'trait' };
     const isLiteralSet = atom({ ...literal, operator: 'IS_SET', operand: '', segmentKey: '' });
@@ -152,7 +192,9 @@ function operatorOf(condition: Condition): Operator {
 function atomOf(segmentKey: string, condition: Condition, operator: Operator): AtomDefinition {
   const list = condition.list?.sha256 ?? '';
   if (list !== '' && operator !== 'IN') {
-    throw new RollcallError('INVALID_OPERAND', 'only IN takes a stored list as its operand', { metadata: { operator, property: condition.property } });
+    throw new RollcallError('INVALID_OPERAND', 'only IN takes a stored list as its operand', {
+      metadata: { operator, property: condition.property },
+    });
   }
   return {
     dialect: 'flagsmith',
@@ -181,7 +223,8 @@ function checkSize(key: string, rules: readonly Rule[]): void {
     conditions += rule.conditions.length;
     if (conditions > MAX_CONDITIONS) refuse(`there are more than ${MAX_CONDITIONS} conditions`);
     for (const condition of rule.conditions) {
-      if (Buffer.byteLength(condition.value) > MAX_OPERAND_BYTES) refuse(`an operand is longer than ${MAX_OPERAND_BYTES} bytes; store it as a list`);
+      if (Buffer.byteLength(condition.value) > MAX_OPERAND_BYTES)
+        refuse(`an operand is longer than ${MAX_OPERAND_BYTES} bytes; store it as a list`);
     }
     for (const inner of rule.rules) visit(inner, depth + 1);
   };
@@ -205,7 +248,10 @@ function matcherOf(operator: Operator, { property, value }: Condition, segmentKe
   } catch (error) {
     if (!(error instanceof RollcallError)) throw error;
     const operand = error.reason === 'UNSUPPORTED_PATTERN' ? { pattern: value } : { operand: value };
-    throw new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, operator, ...operand, property }, cause: error.cause });
+    throw new RollcallError(error.reason, error.message, {
+      metadata: { ...error.metadata, operator, ...operand, property },
+      cause: error.cause,
+    });
   }
 }
 

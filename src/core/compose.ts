@@ -41,7 +41,11 @@ function composeNode(node: Predicate, bitmaps: Bitmaps, visit: (node: Predicate)
 }
 
 /** Starts with the smallest set and takes negated operands away from it, without making their complements. */
-function intersect(operands: readonly Predicate[], bitmaps: Bitmaps, visit: (node: Predicate) => OrdinalSet): OrdinalSet {
+function intersect(
+  operands: readonly Predicate[],
+  bitmaps: Bitmaps,
+  visit: (node: Predicate) => OrdinalSet,
+): OrdinalSet {
   const kept: OrdinalSet[] = [];
   const removed: OrdinalSet[] = [];
   for (const operand of operands) {

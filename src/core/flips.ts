@@ -146,6 +146,7 @@ class VarintReader {
   }
 
   expectEnd(): void {
-    if (this.#position !== this.#bytes.length) throw new RollcallError('INDEX_CORRUPT', 'a log row has bytes left over');
+    if (this.#position !== this.#bytes.length)
+      throw new RollcallError('INDEX_CORRUPT', 'a log row has bytes left over');
   }
 }

@@ -44,7 +44,12 @@ export function or(operands: readonly Predicate[]): Predicate {
 }
 
 /** Flattens, drops repeats and the neutral constant, and recognises the absorbing one and an operand beside its negation. */
-function combine(kind: 'and' | 'or', operands: readonly Predicate[], neutral: Predicate, absorbing: Predicate): Predicate {
+function combine(
+  kind: 'and' | 'or',
+  operands: readonly Predicate[],
+  neutral: Predicate,
+  absorbing: Predicate,
+): Predicate {
   const byKey = new Map<string, Predicate>();
   for (const operand of operands) {
     if (operand.kind === absorbing.kind) return absorbing;
@@ -57,11 +62,20 @@ function combine(kind: 'and' | 'or', operands: readonly Predicate[], neutral: Pr
   const [first] = distinct;
   if (first === undefined) return neutral;
   if (distinct.length === 1) return first;
-  return { kind, key: keyOf(kind, distinct.map(({ key }) => key)), operands: distinct };
+  return {
+    kind,
+    key: keyOf(
+      kind,
+      distinct.map(({ key }) => key),
+    ),
+    operands: distinct,
+  };
 }
 
 function keyOf(kind: string, keys: readonly string[]): string {
-  return createHash('sha256').update(`${kind}(${keys.join(',')})`).digest('hex');
+  return createHash('sha256')
+    .update(`${kind}(${keys.join(',')})`)
+    .digest('hex');
 }
 
 /** The distinct atoms of a predicate, by key. */
@@ -85,7 +99,8 @@ export function sizeOf(predicate: Predicate): number {
   const visit = (node: Predicate): number => {
     const known = sizes.get(node.key);
     if (known !== undefined) return known;
-    const operands = node.kind === 'not' ? [node.operand] : node.kind === 'and' || node.kind === 'or' ? node.operands : [];
+    const operands =
+      node.kind === 'not' ? [node.operand] : node.kind === 'and' || node.kind === 'or' ? node.operands : [];
     const size = operands.reduce((sum, operand) => sum + visit(operand), 1);
     sizes.set(node.key, size);
     return size;

@@ -29,7 +29,8 @@ export function compareKeys(a: string, b: string): number {
 }
 
 function formatFloat(value: number): string {
-  const [, sign = '', whole = '', fraction = '', exponent = '0'] = /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+  const [, sign = '', whole = '', fraction = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
   if (whole === '') throw new RollcallError('INVALID_TRAIT', 'a float must be finite');
   const digits = whole + fraction;
   const point = whole.length + Number(exponent);

@@ -1,7 +1,14 @@
 import { RollcallError } from '../core/errors.js';
 import { encodeFlips, type RevisionFlips } from '../core/flips.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
-import { allotOrdinals, type Environment, findEnvironment, readHead, replacePayload, takeRevision } from '../storage/environments.js';
+import {
+  allotOrdinals,
+  type Environment,
+  findEnvironment,
+  readHead,
+  replacePayload,
+  takeRevision,
+} from '../storage/environments.js';
 import { deleteIdentities, lockIdentities, type StoredIdentity } from '../storage/identities.js';
 import { isSameState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
 import { deletedIds, IdentityRace, writeRows } from './write-rows.js';
@@ -71,11 +78,15 @@ export class Applier {
     const prepared = await inTransaction(this.#database, { isolation: 'read committed' }, async (tx) => {
       committed.length = 0;
       const parts: Prepared[] = [];
-      for (const [environment, own] of await groupByEnvironment(tx, changes)) parts.push(await this.#prepare(tx, environment, own));
+      for (const [environment, own] of await groupByEnvironment(tx, changes))
+        parts.push(await this.#prepare(tx, environment, own));
       for (const part of parts) {
         const revision = await this.#takeRevision(tx, part);
         if (revision !== undefined) committed.push(revision);
-        revisions.set(part.environment.key, revision?.revision ?? (await readHead(tx, part.environment.id))?.revision ?? 0);
+        revisions.set(
+          part.environment.key,
+          revision?.revision ?? (await readHead(tx, part.environment.id))?.revision ?? 0,
+        );
       }
       return parts;
     });
@@ -98,7 +109,14 @@ export class Applier {
     // What is thrown here meanwhile must not leave a rejection that nobody waits for.
     writing.catch(() => undefined);
     const catalog = this.#catalog(environment);
-    const prepared = { environment, catalog, changed, flips: catalog.flips(changed).finish(false), catalogRevision: catalog.revision, unchanged };
+    const prepared = {
+      environment,
+      catalog,
+      changed,
+      flips: catalog.flips(changed).finish(false),
+      catalogRevision: catalog.revision,
+      unchanged,
+    };
     await writing;
     return prepared;
   }
@@ -113,7 +131,10 @@ export class Applier {
   }
 
   /** Takes the revision of what was prepared, if it changed anything. Under the head's lock a catalog that moved is loaded and the differences are found again. */
-  async #takeRevision(tx: Sql, { environment, catalog, changed, ...prepared }: Prepared): Promise<CommittedRevision | undefined> {
+  async #takeRevision(
+    tx: Sql,
+    { environment, catalog, changed, ...prepared }: Prepared,
+  ): Promise<CommittedRevision | undefined> {
     if (changed.length === 0) return undefined;
     let { flips } = prepared;
     const head = await takeRevision(tx, environment.id, encodeFlips(flips), false);
@@ -137,7 +158,10 @@ function fail(message: string): never {
   throw new RollcallError('INTERNAL', message);
 }
 
-async function groupByEnvironment(tx: Sql, changes: readonly EnvironmentChange[]): Promise<[Environment, EnvironmentChange[]][]> {
+async function groupByEnvironment(
+  tx: Sql,
+  changes: readonly EnvironmentChange[],
+): Promise<[Environment, EnvironmentChange[]][]> {
   const byKey = new Map<string, EnvironmentChange[]>();
   for (const change of changes) {
     const own = byKey.get(change.environmentKey);
@@ -161,14 +185,20 @@ function checkIds(environment: Environment, changes: readonly NumberedChange[]):
   if (environment.ordinalMode === 'given') return;
   const wrong = changes.find(({ change }) => change.identityId !== undefined);
   if (wrong === undefined) return;
-  throw new RollcallError('IDENTITY_ID_NOT_ALLOWED', 'this environment allots ordinals itself: a change must not bring an id', {
-    metadata: { index: String(wrong.index), environment: environment.key },
-  });
+  throw new RollcallError(
+    'IDENTITY_ID_NOT_ALLOWED',
+    'this environment allots ordinals itself: a change must not bring an id',
+    {
+      metadata: { index: String(wrong.index), environment: environment.key },
+    },
+  );
 }
 
 /** Identifiers that the batch may create: not live, and not only deleted. */
 function missing(live: readonly StoredIdentity[], changes: readonly NumberedChange[]): string[] {
-  const identifiers = new Set(changes.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.identifier));
+  const identifiers = new Set(
+    changes.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.identifier),
+  );
   for (const { identifier } of live) identifiers.delete(identifier);
   return [...identifiers];
 }

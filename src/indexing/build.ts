@@ -34,7 +34,12 @@ const ALL_SCANNED = Number.MAX_SAFE_INTEGER;
  * which also reads the revision and stamps the range's chunks with it; the log since the atom was registered holds the rest. Without effect
  * where another builder holds the lease. The revision that turned it ready, undefined where this builder did not.
  */
-export async function buildAtom(database: Database, environment: Environment, atomId: number, options: BuildOptions): Promise<CommittedRevision | undefined> {
+export async function buildAtom(
+  database: Database,
+  environment: Environment,
+  atomId: number,
+  options: BuildOptions,
+): Promise<CommittedRevision | undefined> {
   const atom = await leaseAtom(database.sql, environment.id, atomId, options.owner, options.leaseMs);
   if (atom === undefined) return undefined;
   try {
@@ -67,7 +72,12 @@ interface ScannedRange extends Range {
   readonly chunks: readonly Chunk[];
 }
 
-async function scan(database: Database, environment: Environment, atom: StoredAtom, options: BuildOptions): Promise<void> {
+async function scan(
+  database: Database,
+  environment: Environment,
+  atom: StoredAtom,
+  options: BuildOptions,
+): Promise<void> {
   const evaluate = await rangeEvaluator(database.sql, environment, atom);
   let start = atom.scannedBelow;
   for (;;) {
@@ -95,7 +105,12 @@ async function nextRanges(sql: Sql, environment: Environment, start: number, opt
   return ranges;
 }
 
-async function readRange(database: Database, environment: Environment, evaluate: RangeEvaluator, { from, until }: Range): Promise<ScannedRange> {
+async function readRange(
+  database: Database,
+  environment: Environment,
+  evaluate: RangeEvaluator,
+  { from, until }: Range,
+): Promise<ScannedRange> {
   return inTransaction(database, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
     const head = await readHead(tx, environment.id);
     if (head === undefined) throw new BuildEnded();
@@ -107,15 +122,27 @@ async function readRange(database: Database, environment: Environment, evaluate:
 }
 
 /** Chunks and how far the scan came go together, and only while the lease holds. */
-async function writeRange(database: Database, environment: Environment, atom: StoredAtom, range: ScannedRange, options: BuildOptions): Promise<void> {
+async function writeRange(
+  database: Database,
+  environment: Environment,
+  atom: StoredAtom,
+  range: ScannedRange,
+  options: BuildOptions,
+): Promise<void> {
   await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
-    if (!(await noteScanned(tx, environment.id, atom.id, options.owner, range.until, options.leaseMs))) throw new BuildEnded();
+    if (!(await noteScanned(tx, environment.id, atom.id, options.owner, range.until, options.leaseMs)))
+      throw new BuildEnded();
     await writeChunks(tx, environment.id, atom.id, range.revision, range.chunks);
   });
 }
 
 /** Folds the log since the registration, most of it without the head, then the last of it under the head, and turns the atom ready. */
-async function finish(database: Database, environment: Environment, atom: StoredAtom, options: BuildOptions): Promise<CommittedRevision> {
+async function finish(
+  database: Database,
+  environment: Environment,
+  atom: StoredAtom,
+  options: BuildOptions,
+): Promise<CommittedRevision> {
   let folded = atom.registeredRevision;
   for (;;) {
     checkContinues(options);
@@ -125,14 +152,16 @@ async function finish(database: Database, environment: Environment, atom: Stored
     if (head.revision - folded <= SHORT_TAIL_REVISIONS) break;
     folded = await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
       // Locks the atom's row: no other builder takes the lease before what is written here is committed.
-      if (!(await noteScanned(tx, environment.id, atom.id, options.owner, ALL_SCANNED, options.leaseMs))) throw new BuildEnded();
+      if (!(await noteScanned(tx, environment.id, atom.id, options.owner, ALL_SCANNED, options.leaseMs)))
+        throw new BuildEnded();
       return foldTail(tx, environment, atom, reached, head.revision, options);
     });
   }
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const flips = { catalogChanged: true, atoms: new Map() };
     const head = await takeRevision(tx, environment.id, encodeFlips(flips), true);
-    if (!(await noteScanned(tx, environment.id, atom.id, options.owner, ALL_SCANNED, options.leaseMs))) throw new BuildEnded();
+    if (!(await noteScanned(tx, environment.id, atom.id, options.owner, ALL_SCANNED, options.leaseMs)))
+      throw new BuildEnded();
     let reached = folded;
     while (reached < head.revision) reached = await foldTail(tx, environment, atom, reached, head.revision, options);
     const chunks = await countChunks(tx, environment.id, atom.id);
@@ -142,15 +171,32 @@ async function finish(database: Database, environment: Environment, atom: Stored
 }
 
 /** The atom as it was registered, for the next builder. */
-async function startAgain(database: Database, environment: Environment, atomId: number, owner: string): Promise<undefined> {
+async function startAgain(
+  database: Database,
+  environment: Environment,
+  atomId: number,
+  owner: string,
+): Promise<undefined> {
   await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const { revision } = await takeCatalogRevision(tx, environment);
     await resetAtom(tx, environment.id, atomId, revision, owner);
   });
 }
 
-async function foldTail(tx: Sql, environment: Environment, atom: StoredAtom, after: number, until: number, options: BuildOptions): Promise<number> {
-  const replay = await readReplay(tx, environment.id, { after, until, maxBytes: options.replayMaxBytes }, (atomId) => atomId === atom.id);
+async function foldTail(
+  tx: Sql,
+  environment: Environment,
+  atom: StoredAtom,
+  after: number,
+  until: number,
+  options: BuildOptions,
+): Promise<number> {
+  const replay = await readReplay(
+    tx,
+    environment.id,
+    { after, until, maxBytes: options.replayMaxBytes },
+    (atomId) => atomId === atom.id,
+  );
   await foldAtom(tx, environment.id, atom.id, replay.until, replay.flips.get(atom.id) ?? new Map());
   return replay.until;
 }

@@ -1,6 +1,14 @@
 import type { AtomDefinition } from '../core/atoms.js';
 import { encodeFlips, type RevisionFlips } from '../core/flips.js';
-import { deleteAtoms, idleAtoms, insertAtoms, insertUniverse, readAtoms, resetAtom, type StoredAtom } from '../storage/atoms.js';
+import {
+  deleteAtoms,
+  idleAtoms,
+  insertAtoms,
+  insertUniverse,
+  readAtoms,
+  resetAtom,
+  type StoredAtom,
+} from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, insertEnvironment, takeRevision } from '../storage/environments.js';
 import { lockProject, readSegmentVersions } from '../storage/segments.js';
@@ -12,11 +20,19 @@ const CATALOG_CHANGED: RevisionFlips = { catalogChanged: true, atoms: new Map() 
 /** Takes a revision that raises the catalog revision: every writer and reader looks at the catalog again. */
 export async function takeCatalogRevision(tx: Sql, environment: Environment): Promise<CommittedRevision> {
   const head = await takeRevision(tx, environment.id, encodeFlips(CATALOG_CHANGED), true);
-  return { environmentId: environment.id, revision: head.revision, committedAt: head.committedAt, flips: CATALOG_CHANGED };
+  return {
+    environmentId: environment.id,
+    revision: head.revision,
+    committedAt: head.committedAt,
+    flips: CATALOG_CHANGED,
+  };
 }
 
 /** Creates an environment, with the atoms of its project's segments registered. Throws ENVIRONMENT_EXISTS. */
-export async function createEnvironment(database: Database, environment: Omit<Environment, 'id' | 'createdAt'>): Promise<Environment> {
+export async function createEnvironment(
+  database: Database,
+  environment: Omit<Environment, 'id' | 'createdAt'>,
+): Promise<Environment> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     await lockProject(tx, environment.project);
     const created = await insertEnvironment(tx, environment);
@@ -56,7 +72,11 @@ export async function missingAtoms(
 }
 
 /** Turns a ready atom back to building: its chunks are thrown away and made again from the stored identities. Undefined where it is building already. */
-export async function rebuildAtom(database: Database, environment: Environment, atomId: number): Promise<CommittedRevision | undefined> {
+export async function rebuildAtom(
+  database: Database,
+  environment: Environment,
+  atomId: number,
+): Promise<CommittedRevision | undefined> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const committed = await takeCatalogRevision(tx, environment);
     if (!(await resetAtom(tx, environment.id, atomId, committed.revision))) throw new AlreadyBuilding();
@@ -70,7 +90,11 @@ export async function rebuildAtom(database: Database, environment: Environment, 
 class AlreadyBuilding extends Error {}
 
 /** Drops the ready atoms that nobody asked for within `idleMs` and that no stored segment needs. Undefined where there were none. */
-export async function dropIdleAtoms(database: Database, environment: Environment, idleMs: number): Promise<CommittedRevision | undefined> {
+export async function dropIdleAtoms(
+  database: Database,
+  environment: Environment,
+  idleMs: number,
+): Promise<CommittedRevision | undefined> {
   const idle = await idleAtoms(database.sql, environment.id, idleMs);
   return idle.length === 0 ? undefined : dropAtoms(database, environment, idle);
 }

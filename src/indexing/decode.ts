@@ -19,7 +19,9 @@ export function decodeChange(message: IdentityChange): Change {
     case 'delete':
       return { kind: 'delete', identifier, ...id, traits: new Map() };
     case undefined:
-      throw new RollcallError('INVALID_REQUEST', 'a change is one of upsert, set_traits and delete', { metadata: { field: 'change' } });
+      throw new RollcallError('INVALID_REQUEST', 'a change is one of upsert, set_traits and delete', {
+        metadata: { field: 'change' },
+      });
   }
 }
 
@@ -61,17 +63,21 @@ function readBigInt(text: string): bigint {
 /** Throws INVALID_IDENTIFIER for one that is empty, too long or holds what Postgres cannot store. */
 export function checkIdentifier(identifier: string): void {
   const problem = identifierProblem(identifier);
-  if (problem !== undefined) throw new RollcallError('INVALID_IDENTIFIER', `an identifier ${problem}`, { metadata: { field: 'identifier' } });
+  if (problem !== undefined)
+    throw new RollcallError('INVALID_IDENTIFIER', `an identifier ${problem}`, { metadata: { field: 'identifier' } });
 }
 
 function identifierProblem(identifier: string): string | undefined {
   if (identifier === '') return 'has at least 1 character';
-  if (identifier.length > MAX_IDENTIFIER_LENGTH && [...identifier].length > MAX_IDENTIFIER_LENGTH) return `has at most ${MAX_IDENTIFIER_LENGTH} characters`;
+  if (identifier.length > MAX_IDENTIFIER_LENGTH && [...identifier].length > MAX_IDENTIFIER_LENGTH)
+    return `has at most ${MAX_IDENTIFIER_LENGTH} characters`;
   if (identifier.includes('\0')) return 'holds no NUL character';
   return identifier.isWellFormed() ? undefined : 'holds no lone surrogate';
 }
 
 function readId(id: bigint): number {
   if (id >= 0n && id <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(id);
-  throw new RollcallError('INVALID_REQUEST', 'an identity id is between 0 and 2^53 - 1', { metadata: { field: 'identity_id' } });
+  throw new RollcallError('INVALID_REQUEST', 'an identity id is between 0 and 2^53 - 1', {
+    metadata: { field: 'identity_id' },
+  });
 }

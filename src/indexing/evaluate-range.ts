@@ -1,10 +1,10 @@
-import { AtomIndex } from '../core/atom-index.js';
+import { AtomIndex } from '../core/atom-index/atom-index.js';
 import type { AtomDefinition } from '../core/atoms.js';
 import { OrdinalSet } from '../core/bitmap.js';
 import { UNIVERSE_ATOM_ID } from '../core/flips.js';
-import { compileMatcher } from '../core/matchers.js';
-import { dependenciesOf, propertyOf } from '../core/properties.js';
-import { conditionValue } from '../core/python-text.js';
+import { compileMatcher } from '../core/conditions/matchers.js';
+import { dependenciesOf, propertyOf } from '../core/properties/properties.js';
+import { conditionValue } from '../core/python/python-text.js';
 import { parseTrait, splitTraits } from '../core/trait-text.js';
 import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
@@ -25,21 +25,27 @@ export async function rangeEvaluator(
   atom: { readonly id: number; readonly definition: AtomDefinition | undefined },
 ): Promise<RangeEvaluator> {
   const { definition } = atom;
-  if (definition === undefined || atom.id === UNIVERSE_ATOM_ID) return async (tx, from, until) => collect(await groupAll(tx, environment.id, from, until), from, () => true);
+  if (definition === undefined || atom.id === UNIVERSE_ATOM_ID)
+    return async (tx, from, until) => collect(await groupAll(tx, environment.id, from, until), from, () => true);
   const list = definition.list === '' ? undefined : await readOperandList(sql, definition.list);
   const property = propertyOf(definition, environment);
   if (property.kind === 'trait') {
-    const matches = compileMatcher(definition.operator, definition.operand, { segmentKey: definition.segmentKey, list });
+    const matches = compileMatcher(definition.operator, definition.operand, {
+      segmentKey: definition.segmentKey,
+      list,
+    });
     const isTrue = (text: string): boolean => {
       const value = conditionValue(parseTrait(text));
       return value !== undefined && matches(value);
     };
-    return async (tx, from, until) => collect(await groupByTrait(tx, environment.id, property.key, from, until), from, isTrue);
+    return async (tx, from, until) =>
+      collect(await groupByTrait(tx, environment.id, property.key, from, until), from, isTrue);
   }
   const index = new AtomIndex(environment);
   index.add(atom.id, definition, list);
   const { traitKeys, any } = dependenciesOf(property);
-  return (tx, from, until) => evaluateEach(tx, environment, { index, atomId: atom.id, needsTraits: any || traitKeys.length > 0 }, from, until);
+  return (tx, from, until) =>
+    evaluateEach(tx, environment, { index, atomId: atom.id, needsTraits: any || traitKeys.length > 0 }, from, until);
 }
 
 function collect(groups: readonly ValueGroup[], from: number, isTrue: (text: string) => boolean): OrdinalSet {

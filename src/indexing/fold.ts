@@ -13,7 +13,10 @@ export class CorruptAtoms extends RollcallError {
   readonly atomIds: readonly number[];
 
   constructor(atomIds: readonly number[], cause?: unknown) {
-    super('INDEX_CORRUPT', 'what is stored of some atoms is damaged; they are being built again', { metadata: { atom: atomIds.join(', ') }, cause });
+    super('INDEX_CORRUPT', 'what is stored of some atoms is damaged; they are being built again', {
+      metadata: { atom: atomIds.join(', ') },
+      cause,
+    });
     this.atomIds = atomIds;
   }
 }
@@ -28,9 +31,13 @@ export async function fold(database: Database, environmentId: number, maxBytes: 
     const head = await readHead(tx, environmentId);
     if (head === undefined || bases.length === 0) return true;
     const after = Math.min(...bases.map(({ baseRevision }) => baseRevision));
-    const behind = new Map(bases.filter(({ baseRevision }) => baseRevision < head.revision).map((base) => [base.id, base]));
+    const behind = new Map(
+      bases.filter(({ baseRevision }) => baseRevision < head.revision).map((base) => [base.id, base]),
+    );
     if (behind.size === 0) return true;
-    const replay = await readReplay(tx, environmentId, { after, until: head.revision, maxBytes }, (atomId) => behind.has(atomId)).catch((error: unknown) => {
+    const replay = await readReplay(tx, environmentId, { after, until: head.revision, maxBytes }, (atomId) =>
+      behind.has(atomId),
+    ).catch((error: unknown) => {
       throw error instanceof BrokenLog ? new CorruptAtoms(basedBelow(bases, error.revision), error) : error;
     });
     const moved: { id: number; chunks: number }[] = [];
@@ -76,7 +83,12 @@ export async function foldAtom(
   set.dispose();
   const kept = new Set(written.map(({ chunk }) => chunk));
   await writeChunks(tx, environmentId, atomId, revision, written);
-  await deleteChunks(tx, environmentId, atomId, stored.map(({ chunk }) => chunk).filter((chunk) => !kept.has(chunk)));
+  await deleteChunks(
+    tx,
+    environmentId,
+    atomId,
+    stored.map(({ chunk }) => chunk).filter((chunk) => !kept.has(chunk)),
+  );
   return written.length - stored.length;
 }
 
@@ -91,4 +103,3 @@ export async function trim(database: Database, environmentId: number, retentionM
   const held = await lowestHeldRevision(database.sql, environmentId);
   await purgeTombstones(database.sql, environmentId, Math.min(oldest ?? needed, held ?? Infinity));
 }
-

@@ -55,7 +55,11 @@ export class Maintenance {
 
   run(): void {
     this.#rounds.push(
-      this.#repeat(LOOK_FOR_BUILDS_MS, () => this.#startBuilds(), (wake) => (this.#wakeBuilder = wake)),
+      this.#repeat(
+        LOOK_FOR_BUILDS_MS,
+        () => this.#startBuilds(),
+        (wake) => (this.#wakeBuilder = wake),
+      ),
       this.#repeat(LOOK_AT_LOGS_MS, () => this.#forEachEnvironment((environment) => this.#foldWhenDue(environment))),
       this.#repeat(HOUSEKEEPING_MS, () => this.#keepHouse()),
     );
@@ -83,7 +87,11 @@ export class Maintenance {
       .catch(this.#options.onError);
   }
 
-  async #repeat(intervalMs: number, work: () => Promise<void>, onWake: (wake: () => void) => void = () => undefined): Promise<void> {
+  async #repeat(
+    intervalMs: number,
+    work: () => Promise<void>,
+    onWake: (wake: () => void) => void = () => undefined,
+  ): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
       await work().catch(this.#options.onError);
@@ -100,7 +108,8 @@ export class Maintenance {
   async #startBuilds(): Promise<void> {
     const waiting = await unleasedAtoms(this.#database.sql, this.#owner, BUILDS_PER_LOOK);
     const environments = new Map<number, Environment>();
-    if (waiting.length > 0) await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
+    if (waiting.length > 0)
+      await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
     for (const { environmentId, atomId, isOutdated } of waiting) {
       const environment = environments.get(environmentId);
       const key = `${environmentId}:${atomId}`;
@@ -127,9 +136,16 @@ export class Maintenance {
 
   async #foldWhenDue(environment: Environment): Promise<void> {
     const { foldMaxRevisions, foldMaxBytes, foldIntervalMs } = this.#options;
-    const unfolded = await measureLog(this.#database.sql, environment.id, await lowestNeededRevision(this.#database.sql, environment.id));
+    const unfolded = await measureLog(
+      this.#database.sql,
+      environment.id,
+      await lowestNeededRevision(this.#database.sql, environment.id),
+    );
     const last = this.#lastFoldMs.get(environment.id) ?? -Infinity;
-    const isDue = unfolded.revisions >= foldMaxRevisions || unfolded.bytes >= foldMaxBytes || performance.now() - last >= foldIntervalMs;
+    const isDue =
+      unfolded.revisions >= foldMaxRevisions ||
+      unfolded.bytes >= foldMaxBytes ||
+      performance.now() - last >= foldIntervalMs;
     if (unfolded.revisions === 0 || !isDue) return;
     try {
       while (!(await fold(this.#database, environment.id, foldMaxBytes)) && !this.#stopping.signal.aborted);
@@ -148,7 +164,8 @@ export class Maintenance {
     });
     await dropSupersededVersions(this.#database);
     for (const id of await deletedEnvironments(this.#database.sql)) {
-      const purge = (): Promise<boolean> => inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
+      const purge = (): Promise<boolean> =>
+        inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
       while (!this.#stopping.signal.aborted && !(await purge()));
     }
   }

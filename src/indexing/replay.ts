@@ -46,7 +46,9 @@ export class BrokenLog extends RollcallError {
   readonly revision: number;
 
   constructor(revision: number) {
-    super('INDEX_CORRUPT', 'a revision is missing from the log; what needs it is being built again', { metadata: { revision: String(revision) } });
+    super('INDEX_CORRUPT', 'a revision is missing from the log; what needs it is being built again', {
+      metadata: { revision: String(revision) },
+    });
     this.revision = revision;
   }
 }
@@ -59,7 +61,11 @@ function decodeRow({ revision, payload }: LogRow): RevisionFlips {
   }
 }
 
-function note(flips: Map<number, Map<number, boolean>>, { atoms }: RevisionFlips, isWanted: (atomId: number) => boolean): void {
+function note(
+  flips: Map<number, Map<number, boolean>>,
+  { atoms }: RevisionFlips,
+  isWanted: (atomId: number) => boolean,
+): void {
   for (const [atomId, { set, cleared }] of atoms) {
     if (!isWanted(atomId)) continue;
     let net = flips.get(atomId);

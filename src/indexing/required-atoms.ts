@@ -1,6 +1,6 @@
 import type { AtomDefinition } from '../core/atoms.js';
 import { atomsOfTree, type CompileContext, compileSegment } from '../core/compile.js';
-import type { EnvironmentView } from '../core/properties.js';
+import type { EnvironmentView } from '../core/properties/properties.js';
 import type { SegmentDefinition } from '../core/segments.js';
 import { RollcallError } from '../core/errors.js';
 import type { SegmentVersion } from '../storage/segments.js';
@@ -13,7 +13,10 @@ export function newestContext(environment: EnvironmentView, versions: readonly S
 }
 
 /** The atoms that the newest definitions of these segments need in an environment. One that does not compile needs none. */
-export function requiredAtoms(environment: EnvironmentView, versions: readonly SegmentVersion[]): Map<string, AtomDefinition> {
+export function requiredAtoms(
+  environment: EnvironmentView,
+  versions: readonly SegmentVersion[],
+): Map<string, AtomDefinition> {
   const context = newestContext(environment, versions);
   const atoms = new Map<string, AtomDefinition>();
   for (const key of new Set(versions.map((version) => version.key))) {
@@ -24,7 +27,11 @@ export function requiredAtoms(environment: EnvironmentView, versions: readonly S
   return atoms;
 }
 
-function atomsOrNone(key: string, definition: SegmentDefinition, context: CompileContext): ReadonlyMap<string, AtomDefinition> {
+function atomsOrNone(
+  key: string,
+  definition: SegmentDefinition,
+  context: CompileContext,
+): ReadonlyMap<string, AtomDefinition> {
   try {
     return atomsOfTree(compileSegment(key, definition, context));
   } catch (error) {

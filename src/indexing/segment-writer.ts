@@ -1,13 +1,26 @@
 import { randomUUID } from 'node:crypto';
 import { atomsOfTree, checkSegment } from '../core/compile.js';
 import { RollcallError } from '../core/errors.js';
-import { conditionsOf, MAX_LIST_BYTES, MAX_LIST_VALUES, referencesOf, type Rule, type SegmentDefinition } from '../core/segments.js';
+import {
+  conditionsOf,
+  MAX_LIST_BYTES,
+  MAX_LIST_VALUES,
+  referencesOf,
+  type Rule,
+  type SegmentDefinition,
+} from '../core/segments.js';
 import { insertAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
 import { findOperandList, writeOperandList } from '../storage/operand-lists.js';
 import {
-  deleteSegment, findSegment, lockProject, readSegmentVersions, type SegmentVersion, type StoredSegment, writeSegment,
+  deleteSegment,
+  findSegment,
+  lockProject,
+  readSegmentVersions,
+  type SegmentVersion,
+  type StoredSegment,
+  writeSegment,
 } from '../storage/segments.js';
 import type { CommittedRevision } from './applier.js';
 import { missingAtoms, takeCatalogRevision } from './catalog-writer.js';
@@ -35,7 +48,9 @@ const NO_ENVIRONMENT = { key: '', name: '' };
 export async function createSegment(database: Database, draft: SegmentDraft): Promise<WrittenSegment> {
   return inProject(database, draft.project, async (tx) => {
     if ((await findSegment(tx, draft.project, draft.key)) !== undefined) {
-      throw new RollcallError('SEGMENT_EXISTS', `the segment '${draft.key}' exists already`, { metadata: { segment: draft.key } });
+      throw new RollcallError('SEGMENT_EXISTS', `the segment '${draft.key}' exists already`, {
+        metadata: { segment: draft.key },
+      });
     }
     return write(tx, draft, 1);
   });
@@ -56,17 +71,29 @@ export async function updateSegment(
 }
 
 /** Deletes a segment at once, at any size. Throws SEGMENT_NOT_FOUND, ETAG_MISMATCH, SEGMENT_REFERENCED. */
-export async function removeSegment(database: Database, project: string, key: string, etag: string): Promise<readonly CommittedRevision[]> {
+export async function removeSegment(
+  database: Database,
+  project: string,
+  key: string,
+  etag: string,
+): Promise<readonly CommittedRevision[]> {
   return inProject(database, project, async (tx) => {
     await expectSegment(tx, project, key, etag);
-    const referrers = new Set((await readSegmentVersions(tx, project)).filter((version) => version.key !== key && referencesOf(version.definition).has(key)).map((version) => version.key));
+    const referrers = new Set(
+      (await readSegmentVersions(tx, project))
+        .filter((version) => version.key !== key && referencesOf(version.definition).has(key))
+        .map((version) => version.key),
+    );
     if (referrers.size > 0) {
       const names = [...referrers].slice(0, 20).join(', ');
-      throw new RollcallError('SEGMENT_REFERENCED', `other segments refer to '${key}': ${names}`, { metadata: { segment: key, segments: names } });
+      throw new RollcallError('SEGMENT_REFERENCED', `other segments refer to '${key}': ${names}`, {
+        metadata: { segment: key, segments: names },
+      });
     }
     await deleteSegment(tx, project, key);
     const revisions: CommittedRevision[] = [];
-    for (const environment of await environmentsOfProject(tx, project)) revisions.push(await takeCatalogRevision(tx, environment));
+    for (const environment of await environmentsOfProject(tx, project))
+      revisions.push(await takeCatalogRevision(tx, environment));
     return revisions;
   });
 }
@@ -101,9 +128,12 @@ async function inProject<T>(database: Database, project: string, work: (tx: Sql)
 
 async function expectSegment(tx: Sql, project: string, key: string, etag: string): Promise<StoredSegment> {
   const segment = await findSegment(tx, project, key);
-  if (segment === undefined) throw new RollcallError('SEGMENT_NOT_FOUND', `the segment '${key}' does not exist`, { metadata: { segment: key } });
+  if (segment === undefined)
+    throw new RollcallError('SEGMENT_NOT_FOUND', `the segment '${key}' does not exist`, { metadata: { segment: key } });
   if (etag !== '' && etag !== segment.etag) {
-    throw new RollcallError('ETAG_MISMATCH', `the segment '${key}' was changed in the meantime`, { metadata: { segment: key, etag: segment.etag } });
+    throw new RollcallError('ETAG_MISMATCH', `the segment '${key}' was changed in the meantime`, {
+      metadata: { segment: key, etag: segment.etag },
+    });
   }
   return segment;
 }
@@ -134,7 +164,9 @@ export async function resolveLists(tx: Sql, project: string, rules: readonly Rul
     if (list === undefined || contents.has(list.name)) continue;
     const sha256 = await findOperandList(tx, project, list.name);
     if (sha256 === undefined) {
-      throw new RollcallError('LIST_NOT_FOUND', `the operand list '${list.name}' does not exist`, { metadata: { list: list.name } });
+      throw new RollcallError('LIST_NOT_FOUND', `the operand list '${list.name}' does not exist`, {
+        metadata: { list: list.name },
+      });
     }
     contents.set(list.name, sha256);
   }
@@ -146,13 +178,16 @@ function withContents(rules: readonly Rule[], contents: ReadonlyMap<string, stri
     type: rule.type,
     rules: withContents(rule.rules, contents),
     conditions: rule.conditions.map((condition) =>
-      condition.list === undefined ? condition : { ...condition, list: { name: condition.list.name, sha256: contents.get(condition.list.name) ?? '' } },
+      condition.list === undefined
+        ? condition
+        : { ...condition, list: { name: condition.list.name, sha256: contents.get(condition.list.name) ?? '' } },
     ),
   }));
 }
 
 function keysReferringTo(listName: string, versions: readonly SegmentVersion[]): ReadonlySet<string> {
-  const refersToList = (rules: readonly Rule[]): boolean => [...conditionsOf(rules)].some(({ list }) => list?.name === listName);
+  const refersToList = (rules: readonly Rule[]): boolean =>
+    [...conditionsOf(rules)].some(({ list }) => list?.name === listName);
   return new Set(versions.filter(({ definition }) => refersToList(definition.rules)).map(({ key }) => key));
 }
 
@@ -160,7 +195,11 @@ function checkListSize(values: ReadonlySet<string>): void {
   let bytes = 0;
   for (const value of values) bytes += Buffer.byteLength(value);
   if (values.size <= MAX_LIST_VALUES && bytes <= MAX_LIST_BYTES) return;
-  throw new RollcallError('INVALID_OPERAND', `a list holds at most ${MAX_LIST_VALUES} values and ${MAX_LIST_BYTES} bytes`, {
-    metadata: { values: String(values.size), bytes: String(bytes) },
-  });
+  throw new RollcallError(
+    'INVALID_OPERAND',
+    `a list holds at most ${MAX_LIST_VALUES} values and ${MAX_LIST_BYTES} bytes`,
+    {
+      metadata: { values: String(values.size), bytes: String(bytes) },
+    },
+  );
 }

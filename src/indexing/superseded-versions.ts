@@ -4,7 +4,13 @@ import { RollcallError } from '../core/errors.js';
 import { readAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
-import { deleteSegmentVersions, lockProject, projectsWithEarlierVersions, readSegmentVersions, type SegmentVersion } from '../storage/segments.js';
+import {
+  deleteSegmentVersions,
+  lockProject,
+  projectsWithEarlierVersions,
+  readSegmentVersions,
+  type SegmentVersion,
+} from '../storage/segments.js';
 import { newestContext } from './required-atoms.js';
 
 /** Removes the earlier definitions of segments whose newest one is served in every environment of the project. */
@@ -14,7 +20,9 @@ export async function dropSupersededVersions(database: Database): Promise<void> 
       await lockProject(tx, project);
       const versions = await readSegmentVersions(tx, project);
       const ready = await readyAtoms(tx, project);
-      for (const newest of newestOf(versions)) if (await isServed(tx, project, newest, versions, ready)) await deleteSegmentVersions(tx, project, newest.key, newest.version);
+      for (const newest of newestOf(versions))
+        if (await isServed(tx, project, newest, versions, ready))
+          await deleteSegmentVersions(tx, project, newest.key, newest.version);
     });
   }
 }
@@ -44,7 +52,8 @@ async function isServed(
   for (const environment of await environmentsOfProject(tx, project)) {
     try {
       const { predicate } = compileSegment(key, definition, newestContext(environment, versions));
-      for (const atomKey of atomsOf(predicate).keys()) if (ready.get(environment.id)?.has(atomKey) !== true) return false;
+      for (const atomKey of atomsOf(predicate).keys())
+        if (ready.get(environment.id)?.has(atomKey) !== true) return false;
     } catch (error) {
       if (error instanceof RollcallError) return false;
       throw error;

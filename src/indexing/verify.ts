@@ -50,7 +50,7 @@ export async function verify(
   let chunksChecked = 0;
   let identitiesChecked = 0;
   let from: number | undefined = 0;
-  for (let ranges = 0; ranges < options.maxRanges; ) {
+  for (let ranges = 0; ranges < options.maxRanges;) {
     options.signal.throwIfAborted();
     const start: number = from;
     const first = await runCancellable(database, options.signal, (sql) => nextLiveOrdinal(sql, environment.id, start));
@@ -58,7 +58,11 @@ export async function verify(
     const chunk = Math.floor(first / CHUNK_SIZE);
     from = (chunk + 1) * CHUNK_SIZE;
     if (Math.random() >= options.sampleShare) continue;
-    const step = await inTransaction(database, { isolation: 'repeatable read', readOnly: true, signal: options.signal }, (tx) => verifyChunk(tx, environment, chunk));
+    const step = await inTransaction(
+      database,
+      { isolation: 'repeatable read', readOnly: true, signal: options.signal },
+      (tx) => verifyChunk(tx, environment, chunk),
+    );
     ranges++;
     revision = step.revision;
     chunksChecked += step.atoms;
@@ -71,10 +75,17 @@ export async function verify(
 async function verifyChunk(tx: Sql, environment: Environment, chunk: number): Promise<Checked & { revision: number }> {
   const head = await readHead(tx, environment.id);
   const definitions = new Map((await readAtoms(tx, environment.id)).map((atom) => [atom.id, atom.definition]));
-  const bases = (await readBases(tx, environment.id, [UNIVERSE_ATOM_ID, ...definitions.keys()])).filter(({ state }) => state === 'ready');
+  const bases = (await readBases(tx, environment.id, [UNIVERSE_ATOM_ID, ...definitions.keys()])).filter(
+    ({ state }) => state === 'ready',
+  );
   const after = Math.min(...bases.map(({ baseRevision }) => baseRevision));
   const revision = head?.revision ?? 0;
-  const { flips } = await readReplay(tx, environment.id, { after, until: revision, maxBytes: MAX_REPLAY_BYTES }, () => true);
+  const { flips } = await readReplay(
+    tx,
+    environment.id,
+    { after, until: revision, maxBytes: MAX_REPLAY_BYTES },
+    () => true,
+  );
   const differences: Difference[] = [];
   let identities = 0;
   for (const { id } of bases) {
@@ -87,7 +98,8 @@ async function verifyChunk(tx: Sql, environment: Environment, chunk: number): Pr
     const actual = isCorrupt ? new OrdinalSet() : replayed(OrdinalSet.fromChunks(stored), flips.get(id), chunk);
     const missing = expected.andNot(actual).size;
     const surplus = actual.andNot(expected).size;
-    if (isCorrupt || missing > 0 || surplus > 0) differences.push({ atomId: id, definition, chunk, missing, surplus, isCorrupt });
+    if (isCorrupt || missing > 0 || surplus > 0)
+      differences.push({ atomId: id, definition, chunk, missing, surplus, isCorrupt });
   }
   return { revision, atoms: bases.length, identities, differences };
 }

@@ -59,7 +59,8 @@ export class WorkingSet {
     const traits = changeTraits(working.after?.traits ?? new Map(), change);
     checkTraitsSize(traits, index);
     const earlier = working.after;
-    if (earlier !== undefined && earlier.identifier !== change.identifier) this.#idByIdentifier.delete(earlier.identifier);
+    if (earlier !== undefined && earlier.identifier !== change.identifier)
+      this.#idByIdentifier.delete(earlier.identifier);
     working.after = { identifier: change.identifier, traits };
     if (known !== id) this.#idByIdentifier.set(change.identifier, id);
     return !isSameState(earlier, working.after);
@@ -80,9 +81,13 @@ export class WorkingSet {
 
   #allotOrRefuse(index: number, identifier: string): number {
     if (this.#mode === 'allotted') return this.#allot(identifier);
-    throw new RollcallError('IDENTITY_ID_REQUIRED', 'a new identity needs its id: this environment takes ordinals from the source', {
-      metadata: { index: String(index) },
-    });
+    throw new RollcallError(
+      'IDENTITY_ID_REQUIRED',
+      'a new identity needs its id: this environment takes ordinals from the source',
+      {
+        metadata: { index: String(index) },
+      },
+    );
   }
 
   #working(id: number): Working {
@@ -105,5 +110,7 @@ function checkTraitsSize(traits: ReadonlyMap<string, string>, index: number): vo
   let bytes = 2;
   for (const [key, text] of traits) bytes += key.length + text.length + 6;
   if (bytes * 3 <= MAX_TRAITS_BYTES || Buffer.byteLength(joinTraits(traits)) <= MAX_TRAITS_BYTES) return;
-  throw new RollcallError('INVALID_TRAIT', `the traits of an identity take more than ${MAX_TRAITS_BYTES} bytes`, { metadata: { index: String(index) } });
+  throw new RollcallError('INVALID_TRAIT', `the traits of an identity take more than ${MAX_TRAITS_BYTES} bytes`, {
+    metadata: { index: String(index) },
+  });
 }

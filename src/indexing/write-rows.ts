@@ -2,7 +2,14 @@ import { RollcallError } from '../core/errors.js';
 import { joinTraits } from '../core/trait-text.js';
 import type { Sql } from '../storage/database.js';
 import { databaseErrorCode } from '../storage/database-errors.js';
-import { deleteIdentities, insertIdentities, patchTraits, reviveIdentities, type StoredIdentity, type TraitsPatch } from '../storage/identities.js';
+import {
+  deleteIdentities,
+  insertIdentities,
+  patchTraits,
+  reviveIdentities,
+  type StoredIdentity,
+  type TraitsPatch,
+} from '../storage/identities.js';
 import type { Transition } from './working-set.js';
 
 /** The revision of tombstones until their transaction knows its own; later than any. */
@@ -17,7 +24,12 @@ export class IdentityRace extends RollcallError {
 }
 
 /** Writes the rows of a batch. Rows that go or change their identifier free it first, so that another row may take it. */
-export async function writeRows(tx: Sql, environmentId: number, changed: readonly Transition[], existing: ReadonlySet<number>): Promise<void> {
+export async function writeRows(
+  tx: Sql,
+  environmentId: number,
+  changed: readonly Transition[],
+  existing: ReadonlySet<number>,
+): Promise<void> {
   const patches: TraitsPatch[] = [];
   const revived: StoredIdentity[] = [];
   const inserted: StoredIdentity[] = [];

@@ -1,6 +1,6 @@
-import { AtomIndex } from '../core/atom-index.js';
+import { AtomIndex } from '../core/atom-index/atom-index.js';
 import { FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
-import type { IdentityView } from '../core/properties.js';
+import type { IdentityView } from '../core/properties/properties.js';
 import { readAtoms, type StoredAtom } from '../storage/atoms.js';
 import type { Sql } from '../storage/database.js';
 import { type Environment, readHead } from '../storage/environments.js';
@@ -33,7 +33,8 @@ export class WriterCatalog {
     const atoms = await readAtoms(sql, this.#environment.id);
     const lists = new Map<string, ReadonlySet<string>>();
     for (const { id, definition } of atoms) {
-      if (definition.list !== '' && !this.#known.has(id)) lists.set(definition.list, await readOperandList(sql, definition.list));
+      if (definition.list !== '' && !this.#known.has(id))
+        lists.set(definition.list, await readOperandList(sql, definition.list));
     }
     if (head === undefined || head.catalogRevision <= this.#revision) return;
     this.#replace(atoms, lists);
@@ -73,7 +74,12 @@ export class WriterCatalog {
 }
 
 /** An identity as conditions see it in this environment. */
-export function viewOf(environment: Environment, id: number, identifier: string, traits: ReadonlyMap<string, string>): IdentityView {
+export function viewOf(
+  environment: Environment,
+  id: number,
+  identifier: string,
+  traits: ReadonlyMap<string, string>,
+): IdentityView {
   const key = environment.identityKeyMode === 'id' ? String(id) : `${environment.key}_${identifier}`;
   return { id, identifier, key, traits };
 }

@@ -1,7 +1,14 @@
 import { RollcallError } from '../core/errors.js';
 import type { Database } from '../storage/database.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import { findOrdinal, type IdentityQuery, inlineTruth, storedTruth, type Truth, unknownIdentity } from './identity-truth.js';
+import {
+  findOrdinal,
+  type IdentityQuery,
+  inlineTruth,
+  storedTruth,
+  type Truth,
+  unknownIdentity,
+} from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 import { expired, type Freshness, isElsewhere, reachFreshness, serveAll } from './select.js';
 
@@ -29,13 +36,16 @@ export async function checkMembership(
   freshness: Freshness,
 ): Promise<Check> {
   await reachFreshness(index, freshness);
-  const choose = (catalog: ReaderCatalog): readonly Chosen[] => keysOf(catalog, segments).map((key) => choice(catalog, key, identity.kind));
+  const choose = (catalog: ReaderCatalog): readonly Chosen[] =>
+    keysOf(catalog, segments).map((key) => choice(catalog, key, identity.kind));
   if (identity.kind === 'inline') return checkInline(database, index, identity, choose(index.catalog));
   const ordinal = await findOrdinal(database, index, identity);
-  const check = (isLast: boolean) => (chosen: readonly Chosen[]): Check | undefined => {
-    if (freshness.level === 'exact' && isElsewhere(index, freshness)) throw expired(freshness.revision);
-    return isLast || index.isLive(ordinal) ? report(index, storedTruth(index, ordinal), chosen) : undefined;
-  };
+  const check =
+    (isLast: boolean) =>
+    (chosen: readonly Chosen[]): Check | undefined => {
+      if (freshness.level === 'exact' && isElsewhere(index, freshness)) throw expired(freshness.revision);
+      return isLast || index.isLive(ordinal) ? report(index, storedTruth(index, ordinal), chosen) : undefined;
+    };
   const known = await serveAll(index, choose, servedOf, check(identity.kind === 'id'));
   if (known !== undefined) return known;
   await index.advance();
@@ -45,7 +55,8 @@ export async function checkMembership(
 }
 
 /** A segment to answer for, or why it cannot be answered. */
-type Chosen = { readonly key: string; readonly served: ServedSegment } | { readonly key: string; readonly error: RollcallError };
+type Chosen =
+  { readonly key: string; readonly served: ServedSegment } | { readonly key: string; readonly error: RollcallError };
 
 function servedOf(chosen: readonly Chosen[]): ServedSegment[] {
   return chosen.flatMap((one) => ('served' in one ? [one.served] : []));
@@ -53,7 +64,9 @@ function servedOf(chosen: readonly Chosen[]): ServedSegment[] {
 
 function report(index: EnvironmentIndex, truth: Truth, chosen: readonly Chosen[]): Check {
   const results = chosen.map((one): CheckResult =>
-    'served' in one ? { segment: one.key, served: one.served, isMember: truth(one.served.predicate) } : { segment: one.key, error: one.error },
+    'served' in one
+      ? { segment: one.key, served: one.served, isMember: truth(one.served.predicate) }
+      : { segment: one.key, error: one.error },
   );
   return { results, revision: index.revision, asOf: index.asOf };
 }

@@ -64,7 +64,10 @@ export class ComposedSets {
   }
 
   /** Follows a revision whose flips are in the atoms already. `isTrue` is the truth of an atom for an ordinal, undefined where it is not loaded. */
-  follow(flips: ReadonlyMap<number, AtomFlips>, isTrue: (atomId: number, ordinal: number) => boolean | undefined): void {
+  follow(
+    flips: ReadonlyMap<number, AtomFlips>,
+    isTrue: (atomId: number, ordinal: number) => boolean | undefined,
+  ): void {
     const touched = new Set<string>();
     for (const atomId of flips.keys()) for (const key of this.#byAtom.get(atomId) ?? []) touched.add(key);
     for (const key of touched) {

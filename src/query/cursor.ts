@@ -28,12 +28,19 @@ export function encodeCursor({ query, predicate, revision, committedAtMs, after 
 export function decodeCursor(text: string, query: string): Cursor {
   const bytes = Buffer.from(text, 'base64url');
   const body = bytes.subarray(4);
-  if (bytes.length < 5 || bytes.toString('base64url') !== text || crc32c(body) !== bytes.readUInt32LE(0)) throw invalid('the cursor is damaged');
+  if (bytes.length < 5 || bytes.toString('base64url') !== text || crc32c(body) !== bytes.readUInt32LE(0))
+    throw invalid('the cursor is damaged');
   const fields = readFields(body);
   if (fields?.[0] !== FORMAT) throw invalid('the cursor is of another release');
   const [, of, predicate, revision, committedAtMs, after] = fields;
   if (of !== query) throw invalid('the cursor belongs to another query');
-  return { query, predicate: String(predicate), revision: Number(revision), committedAtMs: Number(committedAtMs), after: Number(after) };
+  return {
+    query,
+    predicate: String(predicate),
+    revision: Number(revision),
+    committedAtMs: Number(committedAtMs),
+    after: Number(after),
+  };
 }
 
 /** Whether a cursor was made for this predicate. */

@@ -94,9 +94,13 @@ export class EnvironmentIndex {
   get catalog(): ReaderCatalog {
     const ageMs = performance.now() - this.#confirmedAtMs;
     if (this.#catalog === undefined || ageMs > this.#options.maxStalenessMs) {
-      throw new RollcallError('DATABASE_UNAVAILABLE', 'the database is away, and what is in memory is too old to answer from', {
-        metadata: { asOf: this.#asOf.toISOString() },
-      });
+      throw new RollcallError(
+        'DATABASE_UNAVAILABLE',
+        'the database is away, and what is in memory is too old to answer from',
+        {
+          metadata: { asOf: this.#asOf.toISOString() },
+        },
+      );
     }
     return this.#catalog;
   }
@@ -128,7 +132,7 @@ export class EnvironmentIndex {
   }
 
   async #advanceToHint(): Promise<void> {
-    for (let followed = -1; this.#revision < this.#hinted && followed < this.#hinted; ) {
+    for (let followed = -1; this.#revision < this.#hinted && followed < this.#hinted;) {
       followed = this.#hinted;
       await this.advance();
     }
@@ -217,7 +221,9 @@ export class EnvironmentIndex {
     const key = `${selection.served.predicate.key}@${selection.revision}`;
     if (this.#selections.has(key)) return;
     this.#selections.set(key, selection);
-    this.#options.composedCache.put(this.#selectionCacheKey(key), selection.set.bytes, () => this.#selections.delete(key));
+    this.#options.composedCache.put(this.#selectionCacheKey(key), selection.set.bytes, () =>
+      this.#selections.delete(key),
+    );
   }
 
   /** How many identities a predicate holds for, among atoms in memory. */
@@ -298,7 +304,11 @@ export class EnvironmentIndex {
   #canFollow({ head, log }: IndexSnapshot): boolean {
     if (this.#revision < 0) return true;
     const own = log.findIndex(({ revision }) => revision === this.#revision);
-    return own >= 0 && log[own]?.committedAt.getTime() === this.#committedAt.getTime() && log.length - own === head.revision - this.#revision + 1;
+    return (
+      own >= 0 &&
+      log[own]?.committedAt.getTime() === this.#committedAt.getTime() &&
+      log.length - own === head.revision - this.#revision + 1
+    );
   }
 
   #take({ head, log, bases, catalog }: IndexSnapshot): void {

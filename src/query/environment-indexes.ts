@@ -55,7 +55,9 @@ export class EnvironmentIndexes {
     if (known !== undefined) return known;
     const environment = await findEnvironment(this.#database.sql, key);
     if (environment === undefined) {
-      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${key}' does not exist`, { metadata: { environment: key } });
+      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${key}' does not exist`, {
+        metadata: { environment: key },
+      });
     }
     const index = this.#byId.get(environment.id) ?? new EnvironmentIndex(this.#database, environment, this.#options);
     this.#byKey.set(key, index);
@@ -104,7 +106,14 @@ export class EnvironmentIndexes {
   async #poll(): Promise<void> {
     const followed = [...this.#byId.values()].filter(({ isLoaded }) => isLoaded);
     if (followed.length === 0) return;
-    const heads = new Map((await readHeads(this.#database.sql, followed.map(({ environment }) => environment.id))).map((head) => [head.environmentId, head]));
+    const heads = new Map(
+      (
+        await readHeads(
+          this.#database.sql,
+          followed.map(({ environment }) => environment.id),
+        )
+      ).map((head) => [head.environmentId, head]),
+    );
     for (const index of followed) {
       const head = heads.get(index.environment.id);
       if (head === undefined) this.forget(index.environment.key);

@@ -1,7 +1,14 @@
 import type { CompiledNode } from '../core/compile.js';
 import type { Database } from '../storage/database.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import { findOrdinal, type IdentityQuery, inlineTruth, storedTruth, type Truth, unknownIdentity } from './identity-truth.js';
+import {
+  findOrdinal,
+  type IdentityQuery,
+  inlineTruth,
+  storedTruth,
+  type Truth,
+  unknownIdentity,
+} from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 import { expired, type Freshness, isElsewhere, reachFreshness, serveAll, serveTarget, type Target } from './select.js';
 
@@ -37,11 +44,21 @@ export async function explain(
   };
   if (identity.kind === 'inline') {
     const truth = await inlineTruth(database, index, identity, choose(index.catalog).atoms.values());
-    return serveAll(index, choose, (served) => [served], (served) => explainWith(served, truth));
+    return serveAll(
+      index,
+      choose,
+      (served) => [served],
+      (served) => explainWith(served, truth),
+    );
   }
   const ordinal = await findOrdinal(database, index, identity);
   const attempt = (isLast: boolean): Promise<Explanation | undefined> =>
-    serveAll(index, choose, (served) => [served], (served) => (isLast || index.isLive(ordinal) ? explainWith(served, storedTruth(index, ordinal)) : undefined));
+    serveAll(
+      index,
+      choose,
+      (served) => [served],
+      (served) => (isLast || index.isLive(ordinal) ? explainWith(served, storedTruth(index, ordinal)) : undefined),
+    );
   const known = await attempt(identity.kind === 'id');
   if (known !== undefined) return known;
   await index.advance();

@@ -1,8 +1,8 @@
 import type { AtomDefinition } from '../core/atoms.js';
-import { AtomIndex } from '../core/atom-index.js';
+import { AtomIndex } from '../core/atom-index/atom-index.js';
 import { RollcallError } from '../core/errors.js';
 import { holds, type Predicate } from '../core/predicates.js';
-import type { IdentityView } from '../core/properties.js';
+import type { IdentityView } from '../core/properties/properties.js';
 import type { Database } from '../storage/database.js';
 import { findIdentity } from '../storage/identities.js';
 import { readOperandList } from '../storage/operand-lists.js';
@@ -18,7 +18,11 @@ export type IdentityQuery =
 export type Truth = (predicate: Predicate) => boolean;
 
 /** The ordinal of a stored identity. Throws IDENTITY_NOT_FOUND. */
-export async function findOrdinal(database: Database, index: EnvironmentIndex, query: Exclude<IdentityQuery, { kind: 'inline' }>): Promise<number> {
+export async function findOrdinal(
+  database: Database,
+  index: EnvironmentIndex,
+  query: Exclude<IdentityQuery, { kind: 'inline' }>,
+): Promise<number> {
   if (query.kind === 'id') return query.id;
   const identity = await findIdentity(database.sql, index.environment.id, query.identifier);
   if (identity === undefined) throw unknownIdentity({ identifier: query.identifier.slice(0, 100) });
@@ -44,7 +48,8 @@ export async function inlineTruth(
 ): Promise<Truth> {
   const { environment } = index;
   const lists = new Map<string, ReadonlySet<string>>();
-  for (const { list } of atoms) if (list !== '' && !lists.has(list)) lists.set(list, await readOperandList(database.sql, list));
+  for (const { list } of atoms)
+    if (list !== '' && !lists.has(list)) lists.set(list, await readOperandList(database.sql, list));
   const view: IdentityView = {
     id: 0,
     identifier: identity.identifier,

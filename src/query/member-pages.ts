@@ -5,7 +5,9 @@ import { type MemberPage, readMemberPage } from '../storage/member-pages.js';
 import type { EnvironmentIndex, Selection } from './environment-index.js';
 
 /** Members of one page: their identifiers, or with their traits. */
-export type Page = MemberPage | { readonly kind: 'traits'; readonly ordinals: Float64Array; readonly identities: readonly StoredIdentity[] };
+export type Page =
+  | MemberPage
+  | { readonly kind: 'traits'; readonly ordinals: Float64Array; readonly identities: readonly StoredIdentity[] };
 
 /** What to read of a set. `after` is the ordinal before the first. */
 export interface PagesRequest {
@@ -24,7 +26,11 @@ const FIRST_PAGE_WITH_TRAITS = 100;
 const MAX_PAGE_WITH_TRAITS = 1_000;
 
 /** Pages of the members of a set in ordinal order. The next page is fetched while the caller is busy with this one; never more (I12). */
-export async function* readPages(database: Database, environmentId: number, request: PagesRequest): AsyncGenerator<Page> {
+export async function* readPages(
+  database: Database,
+  environmentId: number,
+  request: PagesRequest,
+): AsyncGenerator<Page> {
   let size = request.includeTraits ? FIRST_PAGE_WITH_TRAITS : PAGE_MEMBERS;
   let after = request.after;
   let left = request.limit;
@@ -56,9 +62,16 @@ function lengthOf(identities: readonly StoredIdentity[]): number {
   return identities.reduce((sum, { identifier, traits }) => sum + identifier.length + traits.length, 0);
 }
 
-async function readPage(database: Database, environmentId: number, ordinals: Float64Array, request: PagesRequest): Promise<Page> {
+async function readPage(
+  database: Database,
+  environmentId: number,
+  ordinals: Float64Array,
+  request: PagesRequest,
+): Promise<Page> {
   if (!request.includeTraits) return readMemberPage(database, environmentId, ordinals, request.signal);
-  const identities = await runCancellable(database, request.signal, (sql) => readIdentities(sql, environmentId, [...ordinals], true));
+  const identities = await runCancellable(database, request.signal, (sql) =>
+    readIdentities(sql, environmentId, [...ordinals], true),
+  );
   return { kind: 'traits', ordinals: Float64Array.from(identities, ({ id }) => id), identities };
 }
 
@@ -86,12 +99,23 @@ const MAX_LISTED_LENGTH = 2 ** 20;
 const LIST_STEP_WITH_TRAITS = 25;
 
 /** One page of members in ordinal order. With a `query` it stops after SCAN_BUDGET, so it may be short, or empty, and not the last; large traits make it short, too. */
-export async function listPage(database: Database, index: EnvironmentIndex, { set }: Selection, request: ListRequest): Promise<ListedPage> {
+export async function listPage(
+  database: Database,
+  index: EnvironmentIndex,
+  { set }: Selection,
+  request: ListRequest,
+): Promise<ListedPage> {
   const { after, size, query, signal } = request;
   const environmentId = index.environment.id;
   if (query === '') {
     const ordinals = set.page(after, size + 1);
-    return readListed(database, environmentId, [...ordinals.subarray(0, size)], ordinals.length > size ? ordinals.at(size - 1) : undefined, request);
+    return readListed(
+      database,
+      environmentId,
+      [...ordinals.subarray(0, size)],
+      ordinals.length > size ? ordinals.at(size - 1) : undefined,
+      request,
+    );
   }
   const found: number[] = [];
   let scanned = after;
@@ -99,7 +123,11 @@ export async function listPage(database: Database, index: EnvironmentIndex, { se
     const ordinals = set.page(scanned, SCAN_STEP);
     const last = ordinals.at(-1);
     if (last === undefined) return readListed(database, environmentId, found, undefined, request);
-    found.push(...(await runCancellable(database, signal, (sql) => filterByIdentifier(sql, environmentId, [...ordinals], query))));
+    found.push(
+      ...(await runCancellable(database, signal, (sql) =>
+        filterByIdentifier(sql, environmentId, [...ordinals], query),
+      )),
+    );
     scanned = last;
   }
   const listed = found.slice(0, size);
@@ -118,8 +146,11 @@ async function readListed(
   const identities: StoredIdentity[] = [];
   for (let from = 0; from < ordinals.length; from += step) {
     const part = ordinals.slice(from, from + step);
-    identities.push(...(await runCancellable(database, signal, (sql) => readIdentities(sql, environmentId, part, includeTraits))));
-    if (from + step < ordinals.length && lengthOf(identities) > MAX_LISTED_LENGTH) return { identities, nextAfter: part.at(-1) };
+    identities.push(
+      ...(await runCancellable(database, signal, (sql) => readIdentities(sql, environmentId, part, includeTraits))),
+    );
+    if (from + step < ordinals.length && lengthOf(identities) > MAX_LISTED_LENGTH)
+      return { identities, nextAfter: part.at(-1) };
   }
   return { identities, nextAfter };
 }

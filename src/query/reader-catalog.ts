@@ -146,16 +146,20 @@ export class ReaderCatalog implements CompileContext {
     const ready = wanted.filter((atom) => atom?.state === 'ready').length;
     if (ready === wanted.length) return;
     const building = wanted.find((atom) => atom?.state === 'building');
-    throw new RollcallError('ATOM_BUILDING', `the segment '${key}' is not ready: ${ready} of its ${wanted.length} atoms are built`, {
-      metadata: {
-        segment: key,
-        ...(building === undefined ? {} : { atom: String(building.id) }),
-        progress: (ready / wanted.length).toFixed(3),
-        atomsReady: String(ready),
-        atoms: String(wanted.length),
-        retryAfterMs: '500',
+    throw new RollcallError(
+      'ATOM_BUILDING',
+      `the segment '${key}' is not ready: ${ready} of its ${wanted.length} atoms are built`,
+      {
+        metadata: {
+          segment: key,
+          ...(building === undefined ? {} : { atom: String(building.id) }),
+          progress: (ready / wanted.length).toFixed(3),
+          atomsReady: String(ready),
+          atoms: String(wanted.length),
+          retryAfterMs: '500',
+        },
       },
-    });
+    );
   }
 }
 

@@ -25,7 +25,8 @@ export async function resume(
   request: { readonly freshness: Freshness; readonly cursor: Cursor | undefined; readonly isStrict: boolean },
 ): Promise<Resumed> {
   const { cursor, isStrict, freshness } = request;
-  if (cursor === undefined) return { selection: await select(database, index, target, freshness), after: START, isRevisionChanged: false };
+  if (cursor === undefined)
+    return { selection: await select(database, index, target, freshness), after: START, isRevisionChanged: false };
   const same = await selectSame(database, index, target, cursor).catch((error: unknown) => {
     if (isStrict || !isExpiry(error)) throw error;
     return undefined;
@@ -35,15 +36,24 @@ export async function resume(
   return { selection, after: cursor.after, isRevisionChanged: true };
 }
 
-async function selectSame(database: Database, index: EnvironmentIndex, target: Target, cursor: Cursor): Promise<Selection> {
+async function selectSame(
+  database: Database,
+  index: EnvironmentIndex,
+  target: Target,
+  cursor: Cursor,
+): Promise<Selection> {
   const selection = await select(database, index, target, { level: 'exact', revision: cursor.revision });
-  if (selection.committedAt.getTime() !== cursor.committedAtMs) throw expired(cursor, 'the database is not the one the cursor was made on');
-  if (!isOfPredicate(cursor, selection.served.predicate.key)) throw expired(cursor, 'the segment was changed since the cursor was made');
+  if (selection.committedAt.getTime() !== cursor.committedAtMs)
+    throw expired(cursor, 'the database is not the one the cursor was made on');
+  if (!isOfPredicate(cursor, selection.served.predicate.key))
+    throw expired(cursor, 'the segment was changed since the cursor was made');
   return selection;
 }
 
 function isExpiry(error: unknown): boolean {
-  return error instanceof RollcallError && (error.reason === 'CURSOR_EXPIRED' || error.reason === 'REVISION_NOT_REACHED');
+  return (
+    error instanceof RollcallError && (error.reason === 'CURSOR_EXPIRED' || error.reason === 'REVISION_NOT_REACHED')
+  );
 }
 
 function expired(cursor: Cursor, message: string): RollcallError {

@@ -14,5 +14,8 @@ export function sampleOrdinals(set: OrdinalSet, size: number, seed: bigint): Flo
     const rank = uniformInt(random, 0, last);
     ranks.add(ranks.has(rank) ? last : rank);
   }
-  return Float64Array.from([...ranks].sort((a, b) => a - b), (rank) => set.at(rank) ?? 0);
+  return Float64Array.from(
+    [...ranks].sort((a, b) => a - b),
+    (rank) => set.at(rank) ?? 0,
+  );
 }

@@ -31,9 +31,13 @@ export async function reachFreshness(index: EnvironmentIndex, freshness: Freshne
   if (freshness.level !== 'at_least' && freshness.level !== 'exact') return;
   if (index.revision < freshness.revision) await index.advance();
   if (index.revision >= freshness.revision) return;
-  throw new RollcallError('REVISION_NOT_REACHED', `revision ${freshness.revision} does not exist yet: the newest is ${index.revision}`, {
-    metadata: { revision: String(freshness.revision), reached: String(index.revision), retryAfterMs: '200' },
-  });
+  throw new RollcallError(
+    'REVISION_NOT_REACHED',
+    `revision ${freshness.revision} does not exist yet: the newest is ${index.revision}`,
+    {
+      metadata: { revision: String(freshness.revision), reached: String(index.revision), retryAfterMs: '200' },
+    },
+  );
 }
 
 /** Whether an exact revision was asked for that memory is not at. */
@@ -45,7 +49,12 @@ export function isElsewhere(index: EnvironmentIndex, freshness: Freshness): bool
 async function serve<R>(index: EnvironmentIndex, target: Target, use: (served: ServedSegment) => R): Promise<R> {
   const served = serveTarget(index.catalog, target);
   if (index.isComposed(served)) return use(served);
-  return serveAll(index, (catalog) => serveTarget(catalog, target), (loaded) => [loaded], use);
+  return serveAll(
+    index,
+    (catalog) => serveTarget(catalog, target),
+    (loaded) => [loaded],
+    use,
+  );
 }
 
 /** What `use` makes of what is chosen, called with the universe and all atoms of its segments in memory: as it awaits nothing, it sees one revision (I5). */
@@ -62,7 +71,10 @@ export async function serveAll<C, R>(
     if (missing.size === 0) return use(chosen);
     await index.load([...missing]);
   }
-  throw new RollcallError('INDEX_MEMORY_EXCEEDED', 'the bitmaps of this query do not fit into the chunk cache together');
+  throw new RollcallError(
+    'INDEX_MEMORY_EXCEEDED',
+    'the bitmaps of this query do not fit into the chunk cache together',
+  );
 }
 
 export function serveTarget(catalog: ReaderCatalog, target: Target): ServedSegment {
@@ -70,7 +82,12 @@ export function serveTarget(catalog: ReaderCatalog, target: Target): ServedSegme
 }
 
 /** The members of a target at the freshness asked for, not to change any more. Throws CURSOR_EXPIRED for an exact revision that is out of reach. */
-export async function select(database: Database, index: EnvironmentIndex, target: Target, freshness: Freshness): Promise<Selection> {
+export async function select(
+  database: Database,
+  index: EnvironmentIndex,
+  target: Target,
+  freshness: Freshness,
+): Promise<Selection> {
   await reachFreshness(index, freshness);
   const now = await serve(index, target, (served) => {
     if (freshness.level !== 'exact' || !isElsewhere(index, freshness)) return selectNow(index, served);
@@ -91,13 +108,23 @@ export interface Count {
 }
 
 /** How many members a target has: as `select`, but nothing is held. */
-export async function countMembers(database: Database, index: EnvironmentIndex, target: Target, freshness: Freshness): Promise<Count> {
+export async function countMembers(
+  database: Database,
+  index: EnvironmentIndex,
+  target: Target,
+  freshness: Freshness,
+): Promise<Count> {
   if (freshness.level === 'exact') {
     const { served, set, revision, asOf } = await select(database, index, target, freshness);
     return { served, count: set.size, revision, asOf };
   }
   await reachFreshness(index, freshness);
-  return serve(index, target, (served) => ({ served, count: index.members(served).size, revision: index.revision, asOf: index.asOf }));
+  return serve(index, target, (served) => ({
+    served,
+    count: index.members(served).size,
+    revision: index.revision,
+    asOf: index.asOf,
+  }));
 }
 
 function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
@@ -111,8 +138,18 @@ function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
  * The members at an earlier revision: the log since then taken back from copies of the bitmaps. Every logged flip is a real one, so taking them back
  * in reverse gives what was there.
  */
-async function selectEarlier(database: Database, index: EnvironmentIndex, target: Target, revision: number): Promise<Selection> {
-  const { served, from, asOf, ids, copies } = await serveAll(index, (catalog) => serveTarget(catalog, target), (segment) => [segment], (segment) => copyNow(index, segment, revision));
+async function selectEarlier(
+  database: Database,
+  index: EnvironmentIndex,
+  target: Target,
+  revision: number,
+): Promise<Selection> {
+  const { served, from, asOf, ids, copies } = await serveAll(
+    index,
+    (catalog) => serveTarget(catalog, target),
+    (segment) => [segment],
+    (segment) => copyNow(index, segment, revision),
+  );
   const committedAt = await takeBack(database, index.environment.id, copies, ids, from, revision);
   const set = compose(served.predicate, {
     universe: copyOf(copies, UNIVERSE_KEY),
@@ -168,7 +205,11 @@ async function takeBack(
 }
 
 /** The first flip of an ordinal after a revision tells what it was at that revision: the opposite. */
-function noteFirstFlips(undone: ReadonlyMap<string, Map<number, boolean>>, keys: ReadonlyMap<number, string>, payload: Uint8Array): void {
+function noteFirstFlips(
+  undone: ReadonlyMap<string, Map<number, boolean>>,
+  keys: ReadonlyMap<number, string>,
+  payload: Uint8Array,
+): void {
   for (const [atomId, { set, cleared }] of decodeFlips(payload).atoms) {
     const first = undone.get(keys.get(atomId) ?? '');
     if (first === undefined) continue;
@@ -187,5 +228,7 @@ function fail(message: string): never {
 }
 
 export function expired(revision: number): RollcallError {
-  return new RollcallError('CURSOR_EXPIRED', `revision ${revision} can no longer be read`, { metadata: { revision: String(revision) } });
+  return new RollcallError('CURSOR_EXPIRED', `revision ${revision} can no longer be read`, {
+    metadata: { revision: String(revision) },
+  });
 }

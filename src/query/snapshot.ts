@@ -51,18 +51,30 @@ const LOG_ROWS_PER_READ = 500;
 const MAX_FOLLOWED_REVISIONS = 5000;
 
 /** Reads a snapshot. Throws ENVIRONMENT_NOT_FOUND, INDEX_CORRUPT (after reporting the atom), INDEX_MEMORY_EXCEEDED or what the database throws. */
-export async function readSnapshot(database: Database, request: SnapshotRequest, onCorrupt: CorruptionReport): Promise<IndexSnapshot> {
+export async function readSnapshot(
+  database: Database,
+  request: SnapshotRequest,
+  onCorrupt: CorruptionReport,
+): Promise<IndexSnapshot> {
   return inTransaction(database, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
     const { environment } = request;
     const head = await readHead(tx, environment.id);
     if (head === undefined) {
-      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${environment.key}' does not exist`, { metadata: { environment: environment.key } });
+      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${environment.key}' does not exist`, {
+        metadata: { environment: environment.key },
+      });
     }
-    const catalog = head.catalogRevision === request.catalogRevision ? undefined : await readCatalog(tx, environment, head);
+    const catalog =
+      head.catalogRevision === request.catalogRevision ? undefined : await readCatalog(tx, environment, head);
     const bases = await readBaseSets(tx, request, onCorrupt);
     const lowestBase = Math.min(head.revision, ...[...bases.values()].map(({ baseRevision }) => baseRevision));
     const follows = request.revision >= 0 && head.revision - request.revision <= MAX_FOLLOWED_REVISIONS;
-    const log = await readTail(tx, environment.id, follows ? Math.min(lowestBase, request.revision - 1) : lowestBase, head.revision);
+    const log = await readTail(
+      tx,
+      environment.id,
+      follows ? Math.min(lowestBase, request.revision - 1) : lowestBase,
+      head.revision,
+    );
     checkTail(environment, log, head.revision, bases, onCorrupt);
     return { head, catalog, bases, log };
   });
@@ -76,12 +88,16 @@ function checkTail(
   bases: ReadonlyMap<number, BaseSet>,
   onCorrupt: CorruptionReport,
 ): void {
-  const lastMisplaced = log.findLastIndex(({ revision }, index) => revision !== headRevision - (log.length - 1 - index));
+  const lastMisplaced = log.findLastIndex(
+    ({ revision }, index) => revision !== headRevision - (log.length - 1 - index),
+  );
   const wholeAfter = headRevision - (log.length - 1 - lastMisplaced);
   const broken = [...bases].filter(([, { baseRevision }]) => baseRevision < wholeAfter);
   if (broken.length === 0) return;
   for (const [atomId] of broken) onCorrupt(environment, atomId);
-  throw new RollcallError('INDEX_CORRUPT', 'the log of an environment is damaged; its bitmaps are being built again', { metadata: { retryAfterMs: '1000' } });
+  throw new RollcallError('INDEX_CORRUPT', 'the log of an environment is damaged; its bitmaps are being built again', {
+    metadata: { retryAfterMs: '1000' },
+  });
 }
 
 async function readCatalog(tx: Sql, environment: Environment, head: Head): Promise<ReaderCatalog> {
@@ -113,11 +129,16 @@ function decodeIntact({ revision, committedAt, payload }: LogRow): LoggedRevisio
 }
 
 /** Atoms that are not ready are left out: the catalog says so to whoever needs them. */
-async function readBaseSets(tx: Sql, request: SnapshotRequest, onCorrupt: CorruptionReport): Promise<Map<number, BaseSet>> {
+async function readBaseSets(
+  tx: Sql,
+  request: SnapshotRequest,
+  onCorrupt: CorruptionReport,
+): Promise<Map<number, BaseSet>> {
   const sets = new Map<number, BaseSet>();
   if (request.atomIds.length === 0) return sets;
   const bases = (await readBases(tx, request.environment.id, request.atomIds)).filter(({ state }) => state === 'ready');
-  if (request.atomIds.includes(UNIVERSE_ATOM_ID) && !bases.some(({ id }) => id === UNIVERSE_ATOM_ID)) throw universeBuilding();
+  if (request.atomIds.includes(UNIVERSE_ATOM_ID) && !bases.some(({ id }) => id === UNIVERSE_ATOM_ID))
+    throw universeBuilding();
   const byAtom = new Map<number, StoredChunk[]>(bases.map(({ id }) => [id, []]));
   let bytes = 0;
   for await (const chunks of readChunks(tx, request.environment.id, [...byAtom.keys()])) {
@@ -135,7 +156,11 @@ async function readBaseSets(tx: Sql, request: SnapshotRequest, onCorrupt: Corrup
         metadata: { atom: String(base.id), retryAfterMs: '1000' },
       });
     }
-    sets.set(base.id, { baseRevision: base.baseRevision, registeredRevision: base.registeredRevision, set: OrdinalSet.fromChunks(chunks) });
+    sets.set(base.id, {
+      baseRevision: base.baseRevision,
+      registeredRevision: base.registeredRevision,
+      set: OrdinalSet.fromChunks(chunks),
+    });
   }
   return sets;
 }

@@ -12,10 +12,14 @@ export function builtShare(atom: Pick<StoredAtom, 'state' | 'scannedBelow'>, hig
 
 /** An ATOM_BUILDING error with how far its atoms have come by now; any other error, and this one while the database is away, as it is. */
 export async function withBuildProgress({ sql }: Database, environment: Environment, error: unknown): Promise<unknown> {
-  if (!(error instanceof RollcallError) || error.reason !== 'ATOM_BUILDING' || error.metadata['atom'] === undefined) return error;
+  if (!(error instanceof RollcallError) || error.reason !== 'ATOM_BUILDING' || error.metadata['atom'] === undefined)
+    return error;
   const { atom, atoms = '1', atomsReady = '0' } = error.metadata;
   try {
-    const [building, highest] = await Promise.all([findAtom(sql, environment, Number(atom)), highestOrdinal(sql, environment.id)]);
+    const [building, highest] = await Promise.all([
+      findAtom(sql, environment, Number(atom)),
+      highestOrdinal(sql, environment.id),
+    ]);
     const share = building === undefined ? 0 : builtShare(building, highest);
     const progress = ((Number(atomsReady) + share) / Number(atoms)).toFixed(3);
     return new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, progress } });
@@ -26,5 +30,7 @@ export async function withBuildProgress({ sql }: Database, environment: Environm
 
 /** The atom with this id, the universe too; undefined where the environment has none. */
 export async function findAtom(sql: Sql, environment: Environment, id: number): Promise<StoredAtom | undefined> {
-  return id === UNIVERSE_ATOM_ID ? readUniverse(sql, environment.id) : (await readAtoms(sql, environment.id)).find((atom) => atom.id === id);
+  return id === UNIVERSE_ATOM_ID
+    ? readUniverse(sql, environment.id)
+    : (await readAtoms(sql, environment.id)).find((atom) => atom.id === id);
 }

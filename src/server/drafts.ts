@@ -8,7 +8,7 @@ import { resolveLists } from '../indexing/segment-writer.js';
 import type { EnvironmentIndex } from '../query/environment-index.js';
 import type { Target } from '../query/select.js';
 import type { Database } from '../storage/database.js';
-import type { CallContext } from './handlers.js';
+import type { CallContext } from './transport/handlers.js';
 import { knowSegments } from './known-segments.js';
 
 /** What drafts need of the other rooms. */
@@ -52,7 +52,11 @@ export class Drafts {
     return prepared;
   }
 
-  async #build(index: EnvironmentIndex, target: Extract<Target, { kind: 'draft' }>, context: CallContext): Promise<void> {
+  async #build(
+    index: EnvironmentIndex,
+    target: Extract<Target, { kind: 'draft' }>,
+    context: CallContext,
+  ): Promise<void> {
     const until = endOfWait(context.deadline);
     const missing = index.catalog.atomsMissingFor(target.key, target.definition);
     const committed = await registerAtoms(this.#options.database, index.environment, missing);
@@ -69,7 +73,9 @@ export class Drafts {
   async #inTurn(organisation: string, work: () => Promise<void>): Promise<void> {
     const waiting = this.#waiting.get(organisation) ?? 0;
     if (waiting >= this.#options.maxBuildsPerOrganisation) {
-      throw new RollcallError('TOO_MANY_BUILDS', `the organisation has ${waiting} drafts being built already`, { metadata: { organisation, limit: String(waiting), retryAfterMs: '1000' } });
+      throw new RollcallError('TOO_MANY_BUILDS', `the organisation has ${waiting} drafts being built already`, {
+        metadata: { organisation, limit: String(waiting), retryAfterMs: '1000' },
+      });
     }
     this.#waiting.set(organisation, waiting + 1);
     try {
@@ -90,7 +96,10 @@ function endOfWait(deadline: Date | undefined): number {
 }
 
 /** Why a draft cannot be served yet; undefined where it can. Throws what no waiting mends. */
-function serveError(index: EnvironmentIndex, { key, definition }: Extract<Target, { kind: 'draft' }>): RollcallError | undefined {
+function serveError(
+  index: EnvironmentIndex,
+  { key, definition }: Extract<Target, { kind: 'draft' }>,
+): RollcallError | undefined {
   try {
     index.catalog.withAllAtoms(index.catalog.serveDraft(key, definition));
     return undefined;

@@ -60,7 +60,11 @@ export class HeldRevisions {
 
   #holdingOf(environmentId: number): Holding {
     let holding = this.#holdings.get(environmentId);
-    if (holding === undefined) this.#holdings.set(environmentId, (holding = { environmentId, revisions: [], held: Infinity, writing: Promise.resolve() }));
+    if (holding === undefined)
+      this.#holdings.set(
+        environmentId,
+        (holding = { environmentId, revisions: [], held: Infinity, writing: Promise.resolve() }),
+      );
     return holding;
   }
 

@@ -32,8 +32,10 @@ export async function readListUpload(requests: AsyncIterable<PutListRequest>): P
 }
 
 function checkSameList(first: PutListRequest, request: PutListRequest): void {
-  if (request.name !== '' && request.name !== first.name) throw refused('name', 'every message of a call is about the list that the first one names');
-  if (request.project !== '' && request.project !== first.project) throw refused('project', 'every message of a call is about the project that the first one names');
+  if (request.name !== '' && request.name !== first.name)
+    throw refused('name', 'every message of a call is about the list that the first one names');
+  if (request.project !== '' && request.project !== first.project)
+    throw refused('project', 'every message of a call is about the project that the first one names');
 }
 
 function checkSize({ expectedSize }: PutListRequest, received: number): void {
@@ -46,7 +48,11 @@ function refused(field: string, message: string): RollcallError {
 }
 
 function tooLarge(): RollcallError {
-  return new RollcallError('INVALID_OPERAND', `a list holds at most ${MAX_LIST_VALUES} values and ${MAX_LIST_BYTES} bytes`, {
-    metadata: { maxValues: String(MAX_LIST_VALUES), maxBytes: String(MAX_LIST_BYTES) },
-  });
+  return new RollcallError(
+    'INVALID_OPERAND',
+    `a list holds at most ${MAX_LIST_VALUES} values and ${MAX_LIST_BYTES} bytes`,
+    {
+      metadata: { maxValues: String(MAX_LIST_VALUES), maxBytes: String(MAX_LIST_BYTES) },
+    },
+  );
 }

@@ -11,7 +11,10 @@ const SECRET_KEYS = ['password', 'token', 'secret', 'authorization'];
  * A logger of JSON lines to standard error, written before the call returns, so that the last words of a process that
  * dies are kept. Passwords in URLs are struck out wherever they stand, in messages and stacks too.
  */
-export function createLogger(options: Pick<Options, 'logLevel'>, output: DestinationStream = pino.destination(2)): Logger {
+export function createLogger(
+  options: Pick<Options, 'logLevel'>,
+  output: DestinationStream = pino.destination(2),
+): Logger {
   const settings = {
     level: options.logLevel,
     timestamp: pino.stdTimeFunctions.isoTime,

@@ -6,8 +6,8 @@ import { encodeCursor } from '../query/cursor.js';
 import type { Selection } from '../query/environment-index.js';
 import { type Page, readPages } from '../query/member-pages.js';
 import type { Database } from '../storage/database.js';
-import { type EncodedMessage, encodedMessage } from './handlers.js';
-import { encodePage } from './member-encoding.js';
+import { type EncodedMessage, encodedMessage } from './transport/handlers.js';
+import { encodePage } from './messages/member-encoding.js';
 
 /** One stream: which members, from where on, and what its messages say of themselves. */
 export interface StreamPlan {
@@ -48,7 +48,10 @@ export async function* streamMembers(database: Database, plan: StreamPlan): Asyn
     }
   }
   const summary = { complete: limit === left, sent: BigInt(sent), crc32c: checksum };
-  const last = toBinary(StreamMembersResponseSchema, create(StreamMembersResponseSchema, { ...stateOf(plan, set.size), summary }));
+  const last = toBinary(
+    StreamMembersResponseSchema,
+    create(StreamMembersResponseSchema, { ...stateOf(plan, set.size), summary }),
+  );
   yield encodedMessage(Buffer.concat([encodeCursorField(plan, after), last]));
 }
 

@@ -3,16 +3,7 @@ import { z } from 'zod';
 
 /** What kind of text an option takes; named in the README's table and as the flag's placeholder. */
 export type ValueKind =
-  | 'URL'
-  | 'path'
-  | 'host'
-  | 'port'
-  | 'level'
-  | 'switch'
-  | 'number'
-  | 'size'
-  | 'seconds'
-  | 'milliseconds';
+  'URL' | 'path' | 'host' | 'port' | 'level' | 'switch' | 'number' | 'size' | 'seconds' | 'milliseconds';
 
 /** How one option's text is read: every flag, environment variable and default is a text first. */
 export interface OptionValue<Output> {

@@ -8,9 +8,9 @@ import type { Database } from '../storage/database.js';
 import { awaitRevision } from './await-revision.js';
 import { withBuildProgress } from './build-progress.js';
 import type { Drafts } from './drafts.js';
-import type { CallContext } from './handlers.js';
+import type { CallContext } from './transport/handlers.js';
 import { knowSegments } from './known-segments.js';
-import { freshnessOf, targetOf } from './selector-messages.js';
+import { freshnessOf, targetOf } from './messages/selector-messages.js';
 
 /** What a read is about: a target that can be served. */
 export interface ReadTarget {
@@ -35,7 +35,8 @@ export async function withTarget<Answer>(
   answer: (read: ReadTarget) => Promise<Answer>,
 ): Promise<Answer> {
   const { selector } = request;
-  if (selector === undefined) throw new RollcallError('INVALID_REQUEST', 'the selector is missing', { metadata: { field: 'selector' } });
+  if (selector === undefined)
+    throw new RollcallError('INVALID_REQUEST', 'the selector is missing', { metadata: { field: 'selector' } });
   const index = await indexes.get(selector.environment);
   const freshness = freshnessOf(request.freshness);
   await awaitRevision(index, freshness, context);

@@ -10,7 +10,11 @@ export interface RevisionNews {
 const CHANNEL = 'rollcall_revision';
 
 /** `sender` tells this process's own news from that of others. */
-export function createRevisionNews(database: Database, sender: string, onError: (error: unknown) => void): RevisionNews {
+export function createRevisionNews(
+  database: Database,
+  sender: string,
+  onError: (error: unknown) => void,
+): RevisionNews {
   return {
     tell({ environmentId, revision }) {
       database.sql.notify(CHANNEL, `${sender} ${environmentId} ${revision}`).catch(onError);

@@ -9,26 +9,26 @@ import { Maintenance } from '../indexing/maintenance.js';
 import { EnvironmentIndexes } from '../query/environment-indexes.js';
 import { SetCache } from '../query/set-cache.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
-import { startEmbeddedPostgres } from '../storage/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../storage/embedded/embedded-postgres.js';
 import { migrate } from '../storage/migrate.js';
 import { createBackgroundErrorLog } from './background-errors.js';
 import { Drafts } from './drafts.js';
-import { environmentHandlers } from './environment-service.js';
-import { type CallFailure, isWorthLogging } from './errors.js';
-import { type RunningServer, startGrpcServer } from './grpc-server.js';
-import { implement, type Implementation } from './handlers.js';
-import { createHealth } from './health.js';
+import { environmentHandlers } from './services/environment-service.js';
+import { type CallFailure, isWorthLogging } from './transport/errors.js';
+import { type RunningServer, startGrpcServer } from './transport/grpc-server.js';
+import { implement, type Implementation } from './transport/handlers.js';
+import { createHealth } from './transport/health.js';
 import { HeldRevisions } from './held-revisions.js';
-import { startHttpServer } from './http-server.js';
-import { indexHandlers } from './index-service.js';
-import { ingestHandlers } from './ingest-service.js';
+import { startHttpServer } from './transport/http-server.js';
+import { indexHandlers } from './services/index-service.js';
+import { ingestHandlers } from './services/ingest-service.js';
 import type { Logger } from './logger.js';
-import { membershipHandlers } from './membership-service.js';
+import { membershipHandlers } from './services/membership-service.js';
 import type { Options } from './options.js';
-import { configureProtobufText } from './protobuf-text.js';
+import { configureProtobufText } from './transport/protobuf-text.js';
 import { createRevisionNews } from './revision-news.js';
-import { segmentHandlers } from './segment-service.js';
-import { createStreamSlots } from './stream-slots.js';
+import { segmentHandlers } from './services/segment-service.js';
+import { createStreamSlots } from './transport/stream-slots.js';
 
 /** A Rollcall that serves. Addresses are host:port. */
 export interface Rollcall {
@@ -90,7 +90,12 @@ async function openDatabase(options: Options, logger: Logger, closing: (() => Pr
   return embedded.url;
 }
 
-async function serve(database: Database, options: Options, logger: Logger, closing: (() => Promise<void>)[]): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress'>> {
+async function serve(
+  database: Database,
+  options: Options,
+  logger: Logger,
+  closing: (() => Promise<void>)[],
+): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress'>> {
   const { health, implementations } = await startRooms(database, options, logger, closing);
   const shared = {
     host: options.host,
@@ -112,7 +117,11 @@ async function serve(database: Database, options: Options, logger: Logger, closi
   closing.push(async () => {
     await Promise.all(servers.map((server) => server.stop(options.shutdownGraceMs)));
   });
-  const grpc = await startGrpcServer({ ...shared, port: options.grpcPort, implementations: [...implementations, health.implementation] });
+  const grpc = await startGrpcServer({
+    ...shared,
+    port: options.grpcPort,
+    implementations: [...implementations, health.implementation],
+  });
   servers.push(grpc);
   const http = await startHttpServer({ ...shared, port: options.httpPort, implementations, isReady });
   servers.push(http);
@@ -155,7 +164,11 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     onError,
   });
   const held = new HeldRevisions(database, onError);
-  const drafts = new Drafts({ database, maxBuildsPerOrganisation: options.maxBuildsPerOrganisation, onRegistered: onCommitted });
+  const drafts = new Drafts({
+    database,
+    maxBuildsPerOrganisation: options.maxBuildsPerOrganisation,
+    onRegistered: onCommitted,
+  });
   await news.listen((environmentId, revision) => {
     indexes.hint(environmentId, revision);
   });

@@ -45,12 +45,16 @@ export async function insertUniverse(sql: Sql, environmentId: number): Promise<v
 
 /** The atoms of an environment but for the universe, by id. */
 export async function readAtoms(sql: Sql, environmentId: number): Promise<StoredAtom[]> {
-  return sql<StoredAtom[]>`select ${columns(sql)} from atom where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} order by id`;
+  return sql<
+    StoredAtom[]
+  >`select ${columns(sql)} from atom where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} order by id`;
 }
 
 /** The universe of an environment, an atom without a definition. */
 export async function readUniverse(sql: Sql, environmentId: number): Promise<StoredAtom | undefined> {
-  const [row] = await sql<StoredAtom[]>`select ${columns(sql)} from atom where environment_id = ${environmentId} and id = ${UNIVERSE_ATOM_ID}`;
+  const [row] = await sql<
+    StoredAtom[]
+  >`select ${columns(sql)} from atom where environment_id = ${environmentId} and id = ${UNIVERSE_ATOM_ID}`;
   return row;
 }
 
@@ -69,10 +73,21 @@ export async function lockReadyBases(sql: Sql, environmentId: number): Promise<A
 }
 
 /** Moves the bases of atoms whose chunks now hold every revision up to `revision`. */
-export async function moveBases(sql: Sql, environmentId: number, revision: number, atoms: readonly { id: number; chunks: number }[]): Promise<void> {
+export async function moveBases(
+  sql: Sql,
+  environmentId: number,
+  revision: number,
+  atoms: readonly { id: number; chunks: number }[],
+): Promise<void> {
   await sql`
     update atom set base_revision = ${revision}, chunks = moved.chunks
-    from unnest(${sql.array(atoms.map(({ id }) => id), INT8_ARRAY)}::bigint[], ${sql.array(atoms.map(({ chunks }) => chunks), INT8_ARRAY)}::bigint[]) as moved (id, chunks)
+    from unnest(${sql.array(
+      atoms.map(({ id }) => id),
+      INT8_ARRAY,
+    )}::bigint[], ${sql.array(
+      atoms.map(({ chunks }) => chunks),
+      INT8_ARRAY,
+    )}::bigint[]) as moved (id, chunks)
     where atom.environment_id = ${environmentId} and atom.id = moved.id`;
 }
 
@@ -101,7 +116,13 @@ export async function insertAtoms(
  * Turns an atom back to building from `revision` on, with nothing scanned: a ready or outdated one, or one that `builder` holds the lease on; false where it is
  * building already. The caller holds the environment's head.
  */
-export async function resetAtom(sql: Sql, environmentId: number, atomId: number, revision: number, builder = ''): Promise<boolean> {
+export async function resetAtom(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  revision: number,
+  builder = '',
+): Promise<boolean> {
   const { count } = await sql`
     update atom set state = 'building', semantics = ${SEMANTICS_VERSION}, registered_revision = ${revision}, base_revision = 0, chunks = 0,
       scanned_below = 0, lease_owner = '', lease_until = '-infinity', used_at = now()
@@ -112,7 +133,13 @@ export async function resetAtom(sql: Sql, environmentId: number, atomId: number,
 }
 
 /** Takes or renews the lease on a building atom; undefined where another builder holds it or it is no longer building. */
-export async function leaseAtom(sql: Sql, environmentId: number, atomId: number, owner: string, leaseMs: number): Promise<StoredAtom | undefined> {
+export async function leaseAtom(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  owner: string,
+  leaseMs: number,
+): Promise<StoredAtom | undefined> {
   const [row] = await sql<StoredAtom[]>`
     update atom set lease_owner = ${owner}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
     where environment_id = ${environmentId} and id = ${atomId} and state = 'building' and semantics = ${SEMANTICS_VERSION}
@@ -122,7 +149,14 @@ export async function leaseAtom(sql: Sql, environmentId: number, atomId: number,
 }
 
 /** Notes how far the holder of the lease has scanned; false where the lease was lost. */
-export async function noteScanned(sql: Sql, environmentId: number, atomId: number, owner: string, scannedBelow: number, leaseMs: number): Promise<boolean> {
+export async function noteScanned(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  owner: string,
+  scannedBelow: number,
+  leaseMs: number,
+): Promise<boolean> {
   const { count } = await sql`
     update atom set scanned_below = ${scannedBelow}, lease_until = now() + ${leaseMs} * interval '1 millisecond'
     where environment_id = ${environmentId} and id = ${atomId} and lease_owner = ${owner} and state = 'building'`;
@@ -130,7 +164,14 @@ export async function noteScanned(sql: Sql, environmentId: number, atomId: numbe
 }
 
 /** Turns a built atom ready at `revision`, if its lease still holds; false where it was lost. */
-export async function markReady(sql: Sql, environmentId: number, atomId: number, owner: string, revision: number, chunks: number): Promise<boolean> {
+export async function markReady(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  owner: string,
+  revision: number,
+  chunks: number,
+): Promise<boolean> {
   const { count } = await sql`
     update atom set state = 'ready', base_revision = ${revision}, chunks = ${chunks}, lease_owner = '', lease_until = '-infinity'
     where environment_id = ${environmentId} and id = ${atomId} and lease_owner = ${owner} and state = 'building'`;
@@ -138,7 +179,11 @@ export async function markReady(sql: Sql, environmentId: number, atomId: number,
 }
 
 /** Atoms that are not built and that nobody but `owner` builds, of live environments, oldest first. */
-export async function unleasedAtoms(sql: Sql, owner: string, limit: number): Promise<{ environmentId: number; atomId: number; isOutdated: boolean }[]> {
+export async function unleasedAtoms(
+  sql: Sql,
+  owner: string,
+  limit: number,
+): Promise<{ environmentId: number; atomId: number; isOutdated: boolean }[]> {
   return sql<{ environmentId: number; atomId: number; isOutdated: boolean }[]>`
     select atom.environment_id as "environmentId", atom.id as "atomId", semantics <> ${SEMANTICS_VERSION} as "isOutdated"
     from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null
@@ -152,7 +197,11 @@ export async function touchAtoms(sql: Sql, environmentId: number, atomIds: reado
 }
 
 /** The ready atoms that were last asked for longer ago than `idleMs`. */
-export async function idleAtoms(sql: Sql, environmentId: number, idleMs: number): Promise<{ id: number; key: string }[]> {
+export async function idleAtoms(
+  sql: Sql,
+  environmentId: number,
+  idleMs: number,
+): Promise<{ id: number; key: string }[]> {
   return sql<{ id: number; key: string }[]>`
     select id, encode(key_sha256, 'hex') as key from atom
     where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} and state = 'ready' and used_at < now() - ${idleMs} * interval '1 millisecond'`;

@@ -14,24 +14,45 @@ const ROWS_PER_STATEMENT = 500;
 const columns = (sql: Sql) => sql`atom_id as "atomId", chunk, revision, cardinality, crc32c, bitmap`;
 
 /** Every chunk of these atoms, in no order, not yet checked, in batches of bounded size. Within a transaction. */
-export async function* readChunks(sql: Sql, environmentId: number, atomIds: readonly number[]): AsyncGenerator<StoredChunk[]> {
+export async function* readChunks(
+  sql: Sql,
+  environmentId: number,
+  atomIds: readonly number[],
+): AsyncGenerator<StoredChunk[]> {
   yield* sql<StoredChunk[]>`
     select ${columns(sql)} from atom_chunk where environment_id = ${environmentId} and atom_id = any(${sql.array([...atomIds], INT8_ARRAY)})
   `.cursor(ROWS_PER_STATEMENT);
 }
 
 /** Those of the named chunks of an atom that are there, in no order, not yet checked. */
-export async function readSomeChunks(sql: Sql, environmentId: number, atomId: number, chunks: readonly number[]): Promise<StoredChunk[]> {
+export async function readSomeChunks(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  chunks: readonly number[],
+): Promise<StoredChunk[]> {
   return sql<StoredChunk[]>`
     select ${columns(sql)} from atom_chunk
     where environment_id = ${environmentId} and atom_id = ${atomId} and chunk = any(${sql.array([...chunks], INT8_ARRAY)})`;
 }
 
 /** Writes chunks of an atom over those that are there. */
-export async function writeChunks(sql: Sql, environmentId: number, atomId: number, revision: number, chunks: readonly Chunk[]): Promise<void> {
+export async function writeChunks(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  revision: number,
+  chunks: readonly Chunk[],
+): Promise<void> {
   for (let from = 0; from < chunks.length; from += ROWS_PER_STATEMENT) {
     const rows = chunks.slice(from, from + ROWS_PER_STATEMENT).map(({ chunk, cardinality, crc32c, bitmap }) => ({
-      environment_id: environmentId, atom_id: atomId, chunk, revision, cardinality, crc32c, bitmap: Buffer.from(bitmap),
+      environment_id: environmentId,
+      atom_id: atomId,
+      chunk,
+      revision,
+      cardinality,
+      crc32c,
+      bitmap: Buffer.from(bitmap),
     }));
     await sql`
       insert into atom_chunk ${sql(rows)}
@@ -41,7 +62,12 @@ export async function writeChunks(sql: Sql, environmentId: number, atomId: numbe
 }
 
 /** Removes chunks of an atom that have become empty. */
-export async function deleteChunks(sql: Sql, environmentId: number, atomId: number, chunks: readonly number[]): Promise<void> {
+export async function deleteChunks(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  chunks: readonly number[],
+): Promise<void> {
   if (chunks.length === 0) return;
   await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = ${atomId} and chunk = any(${sql.array([...chunks], INT8_ARRAY)})`;
 }

@@ -1,11 +1,11 @@
 import type postgres from 'postgres';
 import { RollcallError } from '../core/errors.js';
-import type { ConnectionLease } from './connection-lease.js';
-import { ConnectionLeases } from './connection-leases.js';
+import type { ConnectionLease } from './connections/connection-lease.js';
+import { ConnectionLeases } from './connections/connection-leases.js';
 import { abortError, databaseErrorCode, isTransactionConflict, toRollcallError } from './database-errors.js';
-import { IDLE_TRANSACTION_TIMEOUT_MS, openDriver } from './driver.js';
-import type { DriverOptions, SqlTypes } from './driver.js';
-import { SharedPool } from './shared-pool.js';
+import { IDLE_TRANSACTION_TIMEOUT_MS, openDriver } from './connections/driver.js';
+import type { DriverOptions, SqlTypes } from './connections/driver.js';
+import { SharedPool } from './connections/shared-pool.js';
 
 /**
  * Runs statements: the database's handle (each statement its own transaction), or that of a transaction. A text bound
@@ -66,7 +66,11 @@ export function connectDatabase(options: DatabaseOptions): Database {
       await rethrowAsRollcallError(listener.listen(channel, onNotification, onListen));
     },
     async close(timeoutMs) {
-      await Promise.all([shared.close(timeoutMs), leases.close(timeoutMs), listener.end({ timeout: timeoutMs / 1000 })]);
+      await Promise.all([
+        shared.close(timeoutMs),
+        leases.close(timeoutMs),
+        listener.end({ timeout: timeoutMs / 1000 }),
+      ]);
     },
   };
 }
@@ -76,20 +80,29 @@ export function connectDatabase(options: DatabaseOptions): Database {
  * anything behind that a second run would repeat. When the connection is lost during the commit, whether it
  * committed is unknown: DATABASE_UNAVAILABLE.
  */
-export async function inTransaction<T>(database: Database, options: TransactionOptions, work: (tx: Sql) => Promise<T>): Promise<T> {
+export async function inTransaction<T>(
+  database: Database,
+  options: TransactionOptions,
+  work: (tx: Sql) => Promise<T>,
+): Promise<T> {
   const retries = options.retries ?? DEFAULT_RETRIES;
   for (let attempt = 0; ; attempt++) {
     try {
       return await onLease(database, options, (lease, sql) => transact(lease, sql, options, work));
     } catch (error) {
-      if (attempt >= retries || !isTransactionConflict(error)) throw databaseErrorCode(error) === undefined ? error : toRollcallError(error);
+      if (attempt >= retries || !isTransactionConflict(error))
+        throw databaseErrorCode(error) === undefined ? error : toRollcallError(error);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * Math.min(500, 5 * 2 ** attempt)));
     }
   }
 }
 
 /** Runs statements on a connection of their own, such that aborting the signal cancels the running one in Postgres. */
-export async function runCancellable<T>(database: Database, signal: AbortSignal | undefined, work: (sql: Sql) => Promise<T>): Promise<T> {
+export async function runCancellable<T>(
+  database: Database,
+  signal: AbortSignal | undefined,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> {
   return rethrowAsRollcallError(onLease(database, { signal }, (_lease, sql) => work(sql)));
 }
 
@@ -98,12 +111,18 @@ export async function checkServerVersion(sql: Sql): Promise<void> {
   const [row] = await rethrowAsRollcallError(sql<{ number: number; name: string }[]>`
     select current_setting('server_version_num')::int as number, current_setting('server_version') as name`);
   if (row !== undefined && row.number >= OLDEST_SERVER_VERSION) return;
-  throw new RollcallError('DATABASE_UNAVAILABLE', `PostgreSQL 14 or newer is needed; the server is ${row?.name ?? 'unknown'}`);
+  throw new RollcallError(
+    'DATABASE_UNAVAILABLE',
+    `PostgreSQL 14 or newer is needed; the server is ${row?.name ?? 'unknown'}`,
+  );
 }
 
 async function onLease<T>(
   database: Database,
-  { signal, statementTimeoutMs = database.statementTimeoutMs }: Pick<TransactionOptions, 'signal' | 'statementTimeoutMs'>,
+  {
+    signal,
+    statementTimeoutMs = database.statementTimeoutMs,
+  }: Pick<TransactionOptions, 'signal' | 'statementTimeoutMs'>,
   work: (lease: ConnectionLease, sql: Sql) => Promise<T>,
 ): Promise<T> {
   return database.leases.lend(signal, async (lease) => {
@@ -128,12 +147,18 @@ function connectionLost(cause: unknown): RollcallError {
   return new RollcallError('DATABASE_UNAVAILABLE', 'The connection to the database was lost', { cause });
 }
 
-async function transact<T>(lease: ConnectionLease, sql: Sql, options: TransactionOptions, work: (tx: Sql) => Promise<T>): Promise<T> {
+async function transact<T>(
+  lease: ConnectionLease,
+  sql: Sql,
+  options: TransactionOptions,
+  work: (tx: Sql) => Promise<T>,
+): Promise<T> {
   try {
     await sql.unsafe(beginStatement(options));
     const result = await work(sql);
     const { command } = await sql.unsafe('commit');
-    if (command !== 'COMMIT') throw new RollcallError('INTERNAL', 'A statement of the transaction had failed; it was rolled back');
+    if (command !== 'COMMIT')
+      throw new RollcallError('INTERNAL', 'A statement of the transaction had failed; it was rolled back');
     return result;
   } catch (error) {
     await rollBack(lease, sql);
@@ -143,7 +168,9 @@ async function transact<T>(lease: ConnectionLease, sql: Sql, options: Transactio
 
 function beginStatement({ isolation, readOnly = false, statementTimeoutMs }: TransactionOptions): string {
   const begin = `begin isolation level ${isolation} ${readOnly ? 'read only' : 'read write'}`;
-  return statementTimeoutMs === undefined ? begin : `${begin}; set local statement_timeout = ${Math.ceil(statementTimeoutMs)}`;
+  return statementTimeoutMs === undefined
+    ? begin
+    : `${begin}; set local statement_timeout = ${Math.ceil(statementTimeoutMs)}`;
 }
 
 async function rollBack(lease: ConnectionLease, sql: Sql): Promise<void> {

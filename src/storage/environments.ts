@@ -36,7 +36,10 @@ const columns = (sql: Sql) => sql`
   created_at as "createdAt"`;
 
 /** Creates an environment at revision 0. Throws ENVIRONMENT_EXISTS. */
-export async function insertEnvironment(sql: Sql, environment: Omit<Environment, 'id' | 'createdAt'>): Promise<Environment> {
+export async function insertEnvironment(
+  sql: Sql,
+  environment: Omit<Environment, 'id' | 'createdAt'>,
+): Promise<Environment> {
   const [row] = await sql<Environment[]>`
     insert into environment (key, name, project, organisation, ordinal_mode, identity_key_mode)
     values (${environment.key}, ${environment.name}, ${environment.project}, ${environment.organisation},
@@ -44,7 +47,9 @@ export async function insertEnvironment(sql: Sql, environment: Omit<Environment,
     on conflict (key) where deleted_at is null do nothing
     returning ${columns(sql)}`;
   if (row === undefined) {
-    throw new RollcallError('ENVIRONMENT_EXISTS', `the environment '${environment.key}' exists already`, { metadata: { environment: environment.key } });
+    throw new RollcallError('ENVIRONMENT_EXISTS', `the environment '${environment.key}' exists already`, {
+      metadata: { environment: environment.key },
+    });
   }
   await sql`insert into environment_head (environment_id) values (${row.id})`;
   return row;
@@ -52,12 +57,19 @@ export async function insertEnvironment(sql: Sql, environment: Omit<Environment,
 
 /** The live environment with this key; undefined where there is none. */
 export async function findEnvironment(sql: Sql, key: string): Promise<Environment | undefined> {
-  const [row] = await sql<Environment[]>`select ${columns(sql)} from environment where key = ${key} and deleted_at is null`;
+  const [row] = await sql<
+    Environment[]
+  >`select ${columns(sql)} from environment where key = ${key} and deleted_at is null`;
   return row;
 }
 
 /** Live environments by key, after `afterKey`, at most `limit`; only those of `project` unless it is ''. */
-export async function listEnvironments(sql: Sql, afterKey: string, limit: number, project = ''): Promise<Environment[]> {
+export async function listEnvironments(
+  sql: Sql,
+  afterKey: string,
+  limit: number,
+  project = '',
+): Promise<Environment[]> {
   const isOfProject = project === '' ? sql`` : sql`and project = ${project}`;
   return sql<Environment[]>`
     select ${columns(sql)} from environment where deleted_at is null and key > ${afterKey} ${isOfProject} order by key limit ${limit}`;
@@ -65,12 +77,15 @@ export async function listEnvironments(sql: Sql, afterKey: string, limit: number
 
 /** The live environments of a project, by id. */
 export async function environmentsOfProject(sql: Sql, project: string): Promise<Environment[]> {
-  return sql<Environment[]>`select ${columns(sql)} from environment where project = ${project} and deleted_at is null order by id`;
+  return sql<
+    Environment[]
+  >`select ${columns(sql)} from environment where project = ${project} and deleted_at is null order by id`;
 }
 
 /** Takes an environment out of every answer at once; its rows go later (`purgeEnvironment`). False where there is none. */
 export async function markEnvironmentDeleted(sql: Sql, key: string): Promise<boolean> {
-  const rows = await sql`update environment set deleted_at = now() where key = ${key} and deleted_at is null returning id`;
+  const rows =
+    await sql`update environment set deleted_at = now() where key = ${key} and deleted_at is null returning id`;
   return rows.length > 0;
 }
 
@@ -116,7 +131,12 @@ export const TEXT_ARRAY = 1009;
  * Takes the next revision and writes its log row: the only serial point of an environment. It waits for the revision before, so
  * revisions commit in order. With `changesCatalog` the catalog moves to this revision too.
  */
-export async function takeRevision(sql: Sql, environmentId: number, payload: Uint8Array, changesCatalog: boolean): Promise<Head> {
+export async function takeRevision(
+  sql: Sql,
+  environmentId: number,
+  payload: Uint8Array,
+  changesCatalog: boolean,
+): Promise<Head> {
   const [head] = await sql<Head[]>`
     with head as (
       update environment_head

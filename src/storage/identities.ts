@@ -55,15 +55,31 @@ export async function lockIdentities(
 }
 
 /** Inserts identities; the ids of those that were inserted: one whose identifier or id another writer holds is left out. */
-export async function insertIdentities(sql: Sql, environmentId: number, identities: readonly StoredIdentity[]): Promise<Set<number>> {
+export async function insertIdentities(
+  sql: Sql,
+  environmentId: number,
+  identities: readonly StoredIdentity[],
+): Promise<Set<number>> {
   const sorted = [...identities].sort((a, b) => a.id - b.id);
   const rows = await sql<{ id: number }[]>`
     insert into identity (environment_id, id, identifier, long_identifier, traits)
     select ${environmentId}, * from unnest(
-      ${sql.array(sorted.map(({ id }) => id), INT8_ARRAY)}::bigint[],
-      ${sql.array(sorted.map(({ identifier }) => storedIdentifier(identifier)), TEXT_ARRAY)}::text[],
-      ${sql.array(sorted.map(({ identifier }) => longForm(identifier)), TEXT_ARRAY)}::text[],
-      ${sql.array(sorted.map(({ traits }) => traits), TEXT_ARRAY)}::jsonb[])
+      ${sql.array(
+        sorted.map(({ id }) => id),
+        INT8_ARRAY,
+      )}::bigint[],
+      ${sql.array(
+        sorted.map(({ identifier }) => storedIdentifier(identifier)),
+        TEXT_ARRAY,
+      )}::text[],
+      ${sql.array(
+        sorted.map(({ identifier }) => longForm(identifier)),
+        TEXT_ARRAY,
+      )}::text[],
+      ${sql.array(
+        sorted.map(({ traits }) => traits),
+        TEXT_ARRAY,
+      )}::jsonb[])
     on conflict do nothing returning id`;
   return new Set(rows.map(({ id }) => id));
 }
@@ -86,7 +102,11 @@ export async function patchTraits(sql: Sql, environmentId: number, patches: read
 }
 
 /** Gives locked rows, live or tombstones, another identifier and brings them to life. */
-export async function reviveIdentities(sql: Sql, environmentId: number, identities: readonly StoredIdentity[]): Promise<void> {
+export async function reviveIdentities(
+  sql: Sql,
+  environmentId: number,
+  identities: readonly StoredIdentity[],
+): Promise<void> {
   for (const { id, identifier, traits } of identities) {
     await sql`
       update identity
@@ -96,7 +116,12 @@ export async function reviveIdentities(sql: Sql, environmentId: number, identiti
 }
 
 /** Turns locked rows into tombstones, which keep their identifiers for streams of earlier revisions. */
-export async function deleteIdentities(sql: Sql, environmentId: number, ids: readonly number[], revision: number): Promise<void> {
+export async function deleteIdentities(
+  sql: Sql,
+  environmentId: number,
+  ids: readonly number[],
+  revision: number,
+): Promise<void> {
   if (ids.length === 0) return;
   await sql`
     update identity set deleted_revision = ${revision}, traits = '{}'
@@ -109,7 +134,11 @@ export async function purgeTombstones(sql: Sql, environmentId: number, revision:
 }
 
 /** The live identity with this identifier; undefined where there is none. */
-export async function findIdentity(sql: Sql, environmentId: number, identifier: string): Promise<StoredIdentity | undefined> {
+export async function findIdentity(
+  sql: Sql,
+  environmentId: number,
+  identifier: string,
+): Promise<StoredIdentity | undefined> {
   const [row] = await sql<StoredIdentity[]>`
     select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits from identity
     where environment_id = ${environmentId} and identifier = ${storedIdentifier(identifier)} and deleted_revision is null`;
@@ -117,21 +146,37 @@ export async function findIdentity(sql: Sql, environmentId: number, identifier: 
 }
 
 /** Live and deleted identities by ordinal, ascending: what a page of members shows. Without their traits, those are '{}'. */
-export async function readIdentities(sql: Sql, environmentId: number, ids: readonly number[], includeTraits = true): Promise<StoredIdentity[]> {
+export async function readIdentities(
+  sql: Sql,
+  environmentId: number,
+  ids: readonly number[],
+  includeTraits = true,
+): Promise<StoredIdentity[]> {
   return sql<StoredIdentity[]>`
     select id, ${wholeIdentifier(sql)} as identifier, ${traitsText(sql, includeTraits)} as traits from identity
     where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)}) order by id`;
 }
 
 /** Those of the ids whose identifiers contain `text`, whatever the case, ascending. Postgres knows the case of no letter beyond ASCII in a "C" collation. */
-export async function filterByIdentifier(sql: Sql, environmentId: number, ids: readonly number[], text: string): Promise<number[]> {
+export async function filterByIdentifier(
+  sql: Sql,
+  environmentId: number,
+  ids: readonly number[],
+  text: string,
+): Promise<number[]> {
   const rows = await readIdentities(sql, environmentId, ids, false);
   const wanted = text.toLowerCase();
   return rows.filter(({ identifier }) => identifier.toLowerCase().includes(wanted)).map(({ id }) => id);
 }
 
 /** Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. */
-export async function holdRevision(sql: Sql, environmentId: number, holder: string, revision: number, forMs: number): Promise<void> {
+export async function holdRevision(
+  sql: Sql,
+  environmentId: number,
+  holder: string,
+  revision: number,
+  forMs: number,
+): Promise<void> {
   await sql`
     insert into held_revision (environment_id, holder, revision, held_until)
     values (${environmentId}, ${holder}, ${revision}, now() + ${forMs} * interval '1 millisecond')
@@ -146,6 +191,8 @@ export async function releaseRevision(sql: Sql, environmentId: number, holder: s
 /** The lowest revision that is held; undefined where none is. Forgets holders that are gone. */
 export async function lowestHeldRevision(sql: Sql, environmentId: number): Promise<number | undefined> {
   await sql`delete from held_revision where environment_id = ${environmentId} and held_until < now()`;
-  const [row] = await sql<{ revision: number | null }[]>`select min(revision) as revision from held_revision where environment_id = ${environmentId}`;
+  const [row] = await sql<
+    { revision: number | null }[]
+  >`select min(revision) as revision from held_revision where environment_id = ${environmentId}`;
   return row?.revision ?? undefined;
 }

@@ -14,7 +14,13 @@ export interface LogSize {
 }
 
 /** Rows of revisions in (after, until], ascending, at most `limit`. */
-export async function readLog(sql: Sql, environmentId: number, after: number, until: number, limit: number): Promise<LogRow[]> {
+export async function readLog(
+  sql: Sql,
+  environmentId: number,
+  after: number,
+  until: number,
+  limit: number,
+): Promise<LogRow[]> {
   return sql<LogRow[]>`
     select revision, committed_at as "committedAt", payload from atom_log
     where environment_id = ${environmentId} and revision > ${after} and revision <= ${until} order by revision limit ${limit}`;
@@ -38,6 +44,8 @@ export async function trimLog(sql: Sql, environmentId: number, revision: number,
 
 /** The oldest revision that is logged; undefined where none is. */
 export async function oldestLogged(sql: Sql, environmentId: number): Promise<number | undefined> {
-  const [row] = await sql<{ revision: number | null }[]>`select min(revision) as revision from atom_log where environment_id = ${environmentId}`;
+  const [row] = await sql<
+    { revision: number | null }[]
+  >`select min(revision) as revision from atom_log where environment_id = ${environmentId}`;
   return row?.revision ?? undefined;
 }

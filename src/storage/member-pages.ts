@@ -17,7 +17,12 @@ const DENSE_SHARE = 0.3;
  * Reads the identifiers of ordinals, which ascend: one aggregated row, from the index alone. Tombstones' too: the members are those of the
  * caller's revision. An ordinal whose row is gone altogether is left out of the page.
  */
-export async function readMemberPage(database: Database, environmentId: number, ordinals: Float64Array, signal: AbortSignal): Promise<MemberPage> {
+export async function readMemberPage(
+  database: Database,
+  environmentId: number,
+  ordinals: Float64Array,
+  signal: AbortSignal,
+): Promise<MemberPage> {
   const first = ordinals[0];
   const last = ordinals[ordinals.length - 1];
   if (first === undefined || last === undefined) return { kind: 'packed', ordinals, bytes: Buffer.alloc(0) };
@@ -38,7 +43,11 @@ export async function readMemberPage(database: Database, environmentId: number, 
 
 async function readOneByOne(sql: Sql, environmentId: number, ordinals: Float64Array): Promise<MemberPage> {
   const rows = await readIdentities(sql, environmentId, [...ordinals], false);
-  return { kind: 'listed', ordinals: Float64Array.from(rows, ({ id }) => id), identifiers: rows.map(({ identifier }) => identifier) };
+  return {
+    kind: 'listed',
+    ordinals: Float64Array.from(rows, ({ id }) => id),
+    identifiers: rows.map(({ identifier }) => identifier),
+  };
 }
 
 /** A bit for each ordinal of [first, last], as `get_bit` numbers them. */

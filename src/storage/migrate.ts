@@ -42,7 +42,11 @@ export async function migrate(database: Database, folder: URL = FOLDER): Promise
 function nameMigration(error: MigrationError): unknown {
   const { cause } = error;
   if (cause instanceof RollcallError && cause.reason !== 'INTERNAL') return cause;
-  return new RollcallError('INTERNAL', `The migration ${error.migration.name} failed; the schema is as it was before it`, { cause });
+  return new RollcallError(
+    'INTERNAL',
+    `The migration ${error.migration.name} failed; the schema is as it was before it`,
+    { cause },
+  );
 }
 
 /** Throws `UnknownSchemaError` unless the schema is exactly the one of this release. Changes nothing. */
@@ -50,11 +54,17 @@ export async function checkSchema(database: Database, folder: URL = FOLDER): Pro
   const migrations = await readMigrations(folder);
   const [pending] = pendingMigrations(migrations, await readHistory(database.sql, migrations));
   if (pending === undefined) return;
-  throw new UnknownSchemaError(`The database lacks the migration ${pending.name}; apply it with \`rollcall migrate\``, { migration: pending.name });
+  throw new UnknownSchemaError(`The database lacks the migration ${pending.name}; apply it with \`rollcall migrate\``, {
+    migration: pending.name,
+  });
 }
 
 /** False if another process has applied it meanwhile. */
-async function applyUnlessApplied(database: Database, migrations: readonly Migration[], migration: Migration): Promise<boolean> {
+async function applyUnlessApplied(
+  database: Database,
+  migrations: readonly Migration[],
+  migration: Migration,
+): Promise<boolean> {
   return underLock(database, async (tx) => {
     const pending = pendingMigrations(migrations, await readHistory(tx, migrations));
     if (!pending.includes(migration)) return false;
@@ -93,11 +103,16 @@ async function readHistory(sql: Sql, migrations: readonly Migration[]): Promise<
 }
 
 async function refuseStrayTables(sql: Sql, migrations: readonly Migration[]): Promise<void> {
-  const ours = migrations.flatMap(({ sql: text }) => Array.from(text.matchAll(/^\s*create table (?:if not exists )?(\w+)/gim), ([, name]) => name ?? ''));
+  const ours = migrations.flatMap(({ sql: text }) =>
+    Array.from(text.matchAll(/^\s*create table (?:if not exists )?(\w+)/gim), ([, name]) => name ?? ''),
+  );
   const [stray] = await sql<{ name: string }[]>`
     select tablename as name from pg_tables
     where schemaname = current_schema() and tablename in (select jsonb_array_elements_text(${JSON.stringify(ours)}::text::jsonb))
     order by tablename limit 1`;
   if (stray === undefined) return;
-  throw new UnknownSchemaError(`The database has a table ${stray.name} but no record of migrations: it is not an empty database or one of Rollcall's`, { table: stray.name });
+  throw new UnknownSchemaError(
+    `The database has a table ${stray.name} but no record of migrations: it is not an empty database or one of Rollcall's`,
+    { table: stray.name },
+  );
 }

@@ -45,14 +45,23 @@ export function pendingMigrations(migrations: readonly Migration[], applied: rea
   for (const { name, sha256 } of applied) {
     const migration = known.get(name);
     if (migration === undefined) {
-      throw new UnknownSchemaError(`The database has the migration ${name}, which this release does not know; use the release that applied it or a newer one`, { migration: name });
+      throw new UnknownSchemaError(
+        `The database has the migration ${name}, which this release does not know; use the release that applied it or a newer one`,
+        { migration: name },
+      );
     }
     if (migration.sha256 !== sha256) {
-      throw new UnknownSchemaError(`The migration ${name} is not the one that was applied to the database: its text differs`, { migration: name });
+      throw new UnknownSchemaError(
+        `The migration ${name} is not the one that was applied to the database: its text differs`,
+        { migration: name },
+      );
     }
   }
   const done = new Set(applied.map(({ name }) => name));
   const gap = migrations.slice(0, done.size).find(({ name }) => !done.has(name));
-  if (gap !== undefined) throw new UnknownSchemaError(`The database lacks the migration ${gap.name} but has later ones`, { migration: gap.name });
+  if (gap !== undefined)
+    throw new UnknownSchemaError(`The database lacks the migration ${gap.name} but has later ones`, {
+      migration: gap.name,
+    });
   return migrations.slice(done.size);
 }

@@ -3,7 +3,12 @@ import { RollcallError } from '../core/errors.js';
 import type { Sql } from './database.js';
 
 /** Stores the values once under the SHA-256 of their sorted distinct JSON, and gives them a name in the project; that SHA-256 in hex. */
-export async function writeOperandList(sql: Sql, project: string, name: string, values: ReadonlySet<string>): Promise<string> {
+export async function writeOperandList(
+  sql: Sql,
+  project: string,
+  name: string,
+  values: ReadonlySet<string>,
+): Promise<string> {
   const operands = JSON.stringify([...values].sort());
   const sha256 = createHash('sha256').update(operands).digest('hex');
   await sql`
@@ -23,8 +28,11 @@ export async function findOperandList(sql: Sql, project: string, name: string): 
 
 /** The values of a list. Throws LIST_NOT_FOUND. */
 export async function readOperandList(sql: Sql, sha256: string): Promise<ReadonlySet<string>> {
-  const [row] = await sql<{ operands: string }[]>`select operands from operand_list where sha256 = decode(${sha256}, 'hex')`;
-  if (row === undefined) throw new RollcallError('LIST_NOT_FOUND', 'a stored operand list is missing', { metadata: { list: sha256 } });
+  const [row] = await sql<
+    { operands: string }[]
+  >`select operands from operand_list where sha256 = decode(${sha256}, 'hex')`;
+  if (row === undefined)
+    throw new RollcallError('LIST_NOT_FOUND', 'a stored operand list is missing', { metadata: { list: sha256 } });
   return parseOperands(row.operands);
 }
 

@@ -25,12 +25,20 @@ export async function nextLiveOrdinal(sql: Sql, environmentId: number, from: num
 
 /** The largest ordinal, a tombstone's too; 0 where there is none. */
 export async function highestOrdinal(sql: Sql, environmentId: number): Promise<number> {
-  const [row] = await sql<{ id: number | null }[]>`select max(id) as id from identity where environment_id = ${environmentId}`;
+  const [row] = await sql<
+    { id: number | null }[]
+  >`select max(id) as id from identity where environment_id = ${environmentId}`;
   return row?.id ?? 0;
 }
 
 /** The live ordinals of [from, until) that have the trait, by the JSON text of its value. `until - from` is at most 2^31. */
-export async function groupByTrait(sql: Sql, environmentId: number, traitKey: string, from: number, until: number): Promise<ValueGroup[]> {
+export async function groupByTrait(
+  sql: Sql,
+  environmentId: number,
+  traitKey: string,
+  from: number,
+  until: number,
+): Promise<ValueGroup[]> {
   return readGroups(
     await sql`
       select (traits -> ${traitKey})::text, string_agg(int4send((id - ${from})::int), '')

@@ -34,12 +34,20 @@ export async function lockProject(sql: Sql, project: string): Promise<void> {
 }
 
 export async function findSegment(sql: Sql, project: string, key: string): Promise<StoredSegment | undefined> {
-  const [row] = await sql<StoredSegment[]>`select ${columns(sql)} from ${newest(sql)} where segment.project = ${project} and segment.key = ${key}`;
+  const [row] = await sql<
+    StoredSegment[]
+  >`select ${columns(sql)} from ${newest(sql)} where segment.project = ${project} and segment.key = ${key}`;
   return row;
 }
 
 /** Segments of a project by key, after `afterKey`, at most `limit`; only the children of `parent` unless it is ''. */
-export async function listSegments(sql: Sql, project: string, parent: string, afterKey: string, limit: number): Promise<StoredSegment[]> {
+export async function listSegments(
+  sql: Sql,
+  project: string,
+  parent: string,
+  afterKey: string,
+  limit: number,
+): Promise<StoredSegment[]> {
   const isChild = parent === '' ? sql`` : sql`and definition ->> 'parent' = ${parent}`;
   return sql<StoredSegment[]>`
     select ${columns(sql)} from ${newest(sql)} where segment.project = ${project} and segment.key > ${afterKey} ${isChild}
@@ -53,7 +61,10 @@ export async function readSegmentVersions(sql: Sql, project: string): Promise<Se
 }
 
 /** Writes a segment's next version; earlier ones stay until `deleteSegmentVersions`. */
-export async function writeSegment(sql: Sql, segment: Omit<StoredSegment, 'createdAt' | 'updatedAt'>): Promise<StoredSegment> {
+export async function writeSegment(
+  sql: Sql,
+  segment: Omit<StoredSegment, 'createdAt' | 'updatedAt'>,
+): Promise<StoredSegment> {
   const { project, key, name, description, version, etag, definition } = segment;
   const [row] = await sql<{ createdAt: Date; updatedAt: Date }[]>`
     insert into segment (project, key, name, description, version) values (${project}, ${key}, ${name}, ${description}, ${version})

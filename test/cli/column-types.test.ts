@@ -64,12 +64,23 @@ describe('a cell', () => {
   });
 
   it('always has the type that was found for its column', () => {
-    const cell = fc.oneof(fc.bigInt().map(String), fc.double().map(String), fc.boolean().map(String), fc.string({ minLength: 1 }));
+    const cell = fc.oneof(
+      fc.bigInt().map(String),
+      fc.double().map(String),
+      fc.boolean().map(String),
+      fc.string({ minLength: 1 }),
+    );
     fc.assert(
-      fc.property(fc.array(cell.filter((text) => text !== ''), { minLength: 1 }), (cells) => {
-        const { type } = summaryOf(...cells);
-        return type !== 'empty' && cells.every((text) => readCell(type, text) !== undefined);
-      }),
+      fc.property(
+        fc.array(
+          cell.filter((text) => text !== ''),
+          { minLength: 1 },
+        ),
+        (cells) => {
+          const { type } = summaryOf(...cells);
+          return type !== 'empty' && cells.every((text) => readCell(type, text) !== undefined);
+        },
+      ),
     );
   });
 });

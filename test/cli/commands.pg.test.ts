@@ -20,8 +20,14 @@ let serverAddress: string;
 let folder: string;
 
 beforeAll(async () => {
-  [cli, database, folder] = await Promise.all([compileCli(), createTestDatabase(), mkdtemp(join(tmpdir(), 'rollcall-commands-'))]);
-  server = cli.start(['serve', '--json', '--grpc-port', '0', '--http-port', '0', '--log-level', 'error'], { env: { DATABASE_URL: database.url } });
+  [cli, database, folder] = await Promise.all([
+    compileCli(),
+    createTestDatabase(),
+    mkdtemp(join(tmpdir(), 'rollcall-commands-')),
+  ]);
+  server = cli.start(['serve', '--json', '--grpc-port', '0', '--http-port', '0', '--log-level', 'error'], {
+    env: { DATABASE_URL: database.url },
+  });
   serverAddress = (await readAddresses(server)).grpcAddress;
   await writeFile(join(folder, 'people.csv'), csvOfPeople());
   expect(await rollcall('import', join(folder, 'people.csv'))).toMatchObject({ exitCode: 0 });
@@ -36,7 +42,10 @@ afterAll(async () => {
 });
 
 function csvOfPeople(): string {
-  const rows = Array.from({ length: PEOPLE }, (_, index) => `person-${index},${PLANS[index % 3] ?? ''},${index % 80},${index % 2 === 0 ? index / 8 : ''}`);
+  const rows = Array.from(
+    { length: PEOPLE },
+    (_, index) => `person-${index},${PLANS[index % 3] ?? ''},${index % 80},${index % 2 === 0 ? index / 8 : ''}`,
+  );
   return ['identifier,plan,age,score', ...rows, ''].join('\n');
 }
 
@@ -53,11 +62,15 @@ async function json(...args: string[]): Promise<Record<string, unknown>> {
 async function errorOf(...args: string[]): Promise<{ exitCode: number | null; reason: unknown }> {
   const { exitCode, stderr, stdout } = await rollcall(...args, '--json');
   expect(stdout).toBe('');
-  return { exitCode, reason: z.object({ error: z.object({ reason: z.string() }) }).parse(JSON.parse(stderr)).error.reason };
+  return {
+    exitCode,
+    reason: z.object({ error: z.object({ reason: z.string() }) }).parse(JSON.parse(stderr)).error.reason,
+  };
 }
 
 function expectedDraftCount(): number {
-  return Array.from({ length: PEOPLE }, (_, index) => index).filter((index) => index % 3 === 1 && index % 80 < 10).length;
+  return Array.from({ length: PEOPLE }, (_, index) => index).filter((index) => index % 3 === 1 && index % 80 < 10)
+    .length;
 }
 
 describe('import', () => {
@@ -75,7 +88,10 @@ describe('import', () => {
     const path = join(folder, 'bad.csv');
     await writeFile(path, 'identifier,a\nnew-1,1\nnew-2\n');
     expect(await errorOf('import', path, '--environment', 'bad-rows')).toEqual({ exitCode: 2, reason: 'BAD_INPUT' });
-    expect(await errorOf('count', '--where', 'a IS_SET', '--environment', 'bad-rows')).toEqual({ exitCode: 3, reason: 'ENVIRONMENT_NOT_FOUND' });
+    expect(await errorOf('count', '--where', 'a IS_SET', '--environment', 'bad-rows')).toEqual({
+      exitCode: 3,
+      reason: 'ENVIRONMENT_NOT_FOUND',
+    });
     const skipped = await json('import', path, '--environment', 'bad-rows', '--on-bad-row', 'skip');
     expect(skipped).toMatchObject({ rows: 1, badRows: 1, applied: 1, createdEnvironment: true });
   });
@@ -83,10 +99,15 @@ describe('import', () => {
   it('reads NDJSON from standard input, and sets some traits of many', async () => {
     const env = { ROLLCALL_SERVER: serverAddress };
     const load = (stdin: string, mode: string) =>
-      cli.run(['import', '-', '--format', 'ndjson', '--environment', 'piped', '--mode', mode, '--json'], { env, stdin });
+      cli.run(['import', '-', '--format', 'ndjson', '--environment', 'piped', '--mode', mode, '--json'], {
+        env,
+        stdin,
+      });
     expect((await load('{"identifier":"ada","a":1,"b":1.0}\n', 'upsert')).exitCode).toBe(0);
     expect((await load('{"identifier":"ada","a":null,"c":123456789012345678901}\n', 'set-traits')).exitCode).toBe(0);
-    const { stdout } = await cli.run(['export', '-', '--where', 'b IS_SET', '--environment', 'piped', '--traits'], { env });
+    const { stdout } = await cli.run(['export', '-', '--where', 'b IS_SET', '--environment', 'piped', '--traits'], {
+      env,
+    });
     expect(stdout).toMatch(/^\{"id":\d+,"identifier":"ada","traits":\{"b":1\.0,"c":123456789012345678901\}\}\n$/);
   });
 });
@@ -94,11 +115,16 @@ describe('import', () => {
 describe('count, sample, list and export', () => {
   it('count what the file holds', async () => {
     expect(await json('count', 'payers')).toMatchObject({ count: 20_000, pending: false });
-    expect(await json('count', '--where', 'plan EQUAL pro', '--where', 'age LESS_THAN 10')).toMatchObject({ count: expectedDraftCount() });
+    expect(await json('count', '--where', 'plan EQUAL pro', '--where', 'age LESS_THAN 10')).toMatchObject({
+      count: expectedDraftCount(),
+    });
   });
 
   it('draw the same members for the same seed', async () => {
-    const [first, second] = await Promise.all([json('sample', 'payers', '--seed', '7'), json('sample', 'payers', '--seed', '7')]);
+    const [first, second] = await Promise.all([
+      json('sample', 'payers', '--seed', '7'),
+      json('sample', 'payers', '--seed', '7'),
+    ]);
     expect(first['members']).toHaveLength(10);
     expect(second).toEqual({ ...first, asOf: second['asOf'] });
   });
@@ -113,13 +139,38 @@ describe('count, sample, list and export', () => {
   it('list one page with the token of the next', async () => {
     const first = await json('list', 'payers', '--page-size', '5', '--query', 'PERSON-1');
     expect(first['members']).toHaveLength(5);
-    const second = await json('list', 'payers', '--page-size', '5', '--query', 'PERSON-1', '--page-token', String(first['nextPageToken']));
+    const second = await json(
+      'list',
+      'payers',
+      '--page-size',
+      '5',
+      '--query',
+      'PERSON-1',
+      '--page-token',
+      String(first['nextPageToken']),
+    );
     expect(second['members']).not.toEqual(first['members']);
   });
 
   it('write CSV with a column for each trait asked for', async () => {
-    const { stdout } = await rollcall('export', 'payers', '-', '--format', 'csv', '--columns', 'plan,score', '--limit', '3');
-    expect(stdout.split('\n').map((line) => line.replace(/^\d+,/, ''))).toEqual(['id,identifier,plan,score', 'person-1,pro,', 'person-2,scale,0.25', 'person-4,pro,0.5', '']);
+    const { stdout } = await rollcall(
+      'export',
+      'payers',
+      '-',
+      '--format',
+      'csv',
+      '--columns',
+      'plan,score',
+      '--limit',
+      '3',
+    );
+    expect(stdout.split('\n').map((line) => line.replace(/^\d+,/, ''))).toEqual([
+      'id,identifier,plan,score',
+      'person-1,pro,',
+      'person-2,scale,0.25',
+      'person-4,pro,0.5',
+      '',
+    ]);
   });
 
   it('resume an export whose connection is cut again and again, and write each member once', async () => {
@@ -135,7 +186,10 @@ describe('count, sample, list and export', () => {
   });
 
   it('leave no file behind where an export fails', async () => {
-    expect(await errorOf('export', 'nobody', join(folder, 'nobody.ids'))).toEqual({ exitCode: 3, reason: 'SEGMENT_NOT_FOUND' });
+    expect(await errorOf('export', 'nobody', join(folder, 'nobody.ids'))).toEqual({
+      exitCode: 3,
+      reason: 'SEGMENT_NOT_FOUND',
+    });
     expect(await errorOf('export', 'payers', join(folder, 'no/such/folder'))).toEqual({ exitCode: 1, reason: 'FILE' });
     expect((await readdir(folder)).filter((name) => name.includes('nobody') || name.endsWith('.part'))).toEqual([]);
   });
@@ -152,12 +206,17 @@ describe('count, sample, list and export', () => {
 describe('segment', () => {
   it('creates, replaces, shows, lists and deletes', async () => {
     const created = await json('segment', 'put', 'young', '--where', 'age LESS_THAN 18');
-    expect(await json('count', 'young')).toMatchObject({ count: Array.from({ length: PEOPLE }, (_, index) => index % 80).filter((age) => age < 18).length });
+    expect(await json('count', 'young')).toMatchObject({
+      count: Array.from({ length: PEOPLE }, (_, index) => index % 80).filter((age) => age < 18).length,
+    });
     const path = join(folder, 'young.json');
     await writeFile(path, (await rollcall('segment', 'get', 'young')).stdout.replace('"18"', '"10"'));
     const replaced = await json('segment', 'put', 'young', '--file', path, '--etag', String(created['etag']));
     expect(replaced['etag']).not.toBe(created['etag']);
-    expect(await errorOf('segment', 'put', 'young', '--file', path, '--etag', String(created['etag']))).toEqual({ exitCode: 4, reason: 'ETAG_MISMATCH' });
+    expect(await errorOf('segment', 'put', 'young', '--file', path, '--etag', String(created['etag']))).toEqual({
+      exitCode: 4,
+      reason: 'ETAG_MISMATCH',
+    });
     expect(await json('count', 'young')).toMatchObject({ count: PEOPLE / 8, etag: replaced['etag'] });
     expect((await rollcall('segment', 'list')).stdout).toContain('young');
     await json('segment', 'delete', 'young');
@@ -168,34 +227,53 @@ describe('segment', () => {
     const path = join(folder, 'vips.txt');
     await writeFile(path, 'person-1\r\nperson-2\n\nnobody\nperson-1');
     expect(await json('segment', 'put-list', 'vips', path)).toMatchObject({ name: 'vips', size: 3 });
-    await json('segment', 'put', 'vips', '--rules', '[{"type":"ALL","conditions":[{"property":"$.identity.identifier","operator":"IN","list":"vips"}]}]');
+    await json(
+      'segment',
+      'put',
+      'vips',
+      '--rules',
+      '[{"type":"ALL","conditions":[{"property":"$.identity.identifier","operator":"IN","list":"vips"}]}]',
+    );
     expect(await json('count', 'vips')).toMatchObject({ count: 2 });
   });
 
   it('is refused with the reason of the server', async () => {
-    expect(await errorOf('segment', 'put', 'bad', '--where', 'age EQUALS 3')).toEqual({ exitCode: 2, reason: 'UNKNOWN_OPERATOR' });
-    expect(await errorOf('segment', 'put', 'bad', '--where', 'age MODULO 0|1')).toEqual({ exitCode: 2, reason: 'INVALID_OPERAND' });
+    expect(await errorOf('segment', 'put', 'bad', '--where', 'age EQUALS 3')).toEqual({
+      exitCode: 2,
+      reason: 'UNKNOWN_OPERATOR',
+    });
+    expect(await errorOf('segment', 'put', 'bad', '--where', 'age MODULO 0|1')).toEqual({
+      exitCode: 2,
+      reason: 'INVALID_OPERAND',
+    });
   });
 });
 
 describe('check and explain', () => {
   it('say in which segments somebody is', async () => {
     expect(await json('check', 'person-1', 'payers')).toMatchObject({ results: [{ segment: 'payers', member: true }] });
-    expect(await json('check', 'person-0', 'payers')).toMatchObject({ results: [{ segment: 'payers', member: false }] });
+    expect(await json('check', 'person-0', 'payers')).toMatchObject({
+      results: [{ segment: 'payers', member: false }],
+    });
     expect(await errorOf('check', 'nobody')).toEqual({ exitCode: 3, reason: 'IDENTITY_NOT_FOUND' });
   });
 
   it('fail after the answers where one segment has none', async () => {
     const { exitCode, stdout, stderr } = await rollcall('check', 'person-1', 'payers', 'no-such', '--json');
     expect(exitCode).toBe(3);
-    expect(JSON.parse(stdout)).toMatchObject({ results: [{ member: true }, { error: { reason: 'SEGMENT_NOT_FOUND' } }] });
+    expect(JSON.parse(stdout)).toMatchObject({
+      results: [{ member: true }, { error: { reason: 'SEGMENT_NOT_FOUND' } }],
+    });
     expect(JSON.parse(stderr)).toMatchObject({ error: { metadata: { segment: 'no-such' } } });
   });
 
   it('show the tree of rules with truth and counts', async () => {
     const { stdout } = await rollcall('explain', 'payers', 'person-1');
     expect(stdout).toMatch(/✓ segment payers +20,000\n└─ ✓ ALL +20,000\n {3}└─ ✓ plan IN pro,scale +20,000\n/);
-    expect(await json('explain', 'person-0', '--where', 'plan EQUAL pro')).toMatchObject({ member: false, root: { truth: false, count: 10_000 } });
+    expect(await json('explain', 'person-0', '--where', 'plan EQUAL pro')).toMatchObject({
+      member: false,
+      root: { truth: false, count: 10_000 },
+    });
   });
 });
 
@@ -213,7 +291,8 @@ describe('status and verify', () => {
   it('end with an error where a chunk is not what the identities make it', async () => {
     await json('import', join(folder, 'people.csv'), '--environment', 'broken');
     await json('count', '--where', 'plan EQUAL pro', '--environment', 'broken');
-    await database.db.sql`delete from atom_chunk where environment_id = (select id from environment where key = 'broken')`;
+    await database.db
+      .sql`delete from atom_chunk where environment_id = (select id from environment where key = 'broken')`;
     const { exitCode, stdout, stderr } = await rollcall('verify', '--environment', 'broken', '--json');
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).not.toMatchObject({ differences: [] });
@@ -223,11 +302,16 @@ describe('status and verify', () => {
 
 describe('the way to a server', () => {
   it('is an error of its own where none answers', async () => {
-    expect(await errorOf('count', 'payers', '--server', '127.0.0.1:1')).toEqual({ exitCode: 5, reason: 'SERVER_UNREACHABLE' });
+    expect(await errorOf('count', 'payers', '--server', '127.0.0.1:1')).toEqual({
+      exitCode: 5,
+      reason: 'SERVER_UNREACHABLE',
+    });
   });
 
   it('leads into the process itself where only a database is known', async () => {
-    const { exitCode, stdout, stderr } = await cli.run(['count', 'payers', '--json'], { env: { DATABASE_URL: database.url } });
+    const { exitCode, stdout, stderr } = await cli.run(['count', 'payers', '--json'], {
+      env: { DATABASE_URL: database.url },
+    });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
     expect(JSON.parse(stdout)).toMatchObject({ count: 20_000 });
   });

@@ -30,7 +30,9 @@ export interface CommandResult {
 }
 
 /** The first line that a command writes: what `serve --json` says of itself. */
-export async function readAddresses(child: ChildProcessWithoutNullStreams): Promise<{ grpcAddress: string; httpAddress: string }> {
+export async function readAddresses(
+  child: ChildProcessWithoutNullStreams,
+): Promise<{ grpcAddress: string; httpAddress: string }> {
   const lines = createInterface({ input: child.stdout });
   const line = await new Promise<string>((resolveLine) => lines.once('line', resolveLine));
   return z.object({ grpcAddress: z.string(), httpAddress: z.string() }).parse(JSON.parse(line));
@@ -45,8 +47,12 @@ export function exitCodeOf(child: ChildProcessWithoutNullStreams): Promise<numbe
 export async function compileCli(): Promise<CompiledCli> {
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-cli-'));
   const entries = await readdir('src', { recursive: true, withFileTypes: true });
-  const sources = entries.filter((entry) => entry.isFile() && entry.name.endsWith('.ts')).map((entry) => join(entry.parentPath, entry.name));
-  await Promise.all(sources.map((source) => compileFile(source, join(folder, 'dist', relative('src', source).replace(/\.ts$/, '.js')))));
+  const sources = entries
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
+    .map((entry) => join(entry.parentPath, entry.name));
+  await Promise.all(
+    sources.map((source) => compileFile(source, join(folder, 'dist', relative('src', source).replace(/\.ts$/, '.js')))),
+  );
   await cp('src/storage/migrations', join(folder, 'dist/storage/migrations'), { recursive: true });
   await cp('package.json', join(folder, 'package.json'));
   await symlink(resolve('node_modules'), join(folder, 'node_modules'), 'junction');
@@ -63,7 +69,10 @@ async function compileFile(source: string, target: string): Promise<void> {
 function cliAt(main: string, remove: () => Promise<void>): CompiledCli {
   const start = (args: readonly string[], { env = {}, cwd }: RunOptions = {}): ChildProcessWithoutNullStreams => {
     const { DATABASE_URL: _url, ROLLCALL_SERVER: _server, NO_COLOR: _color, ...rest } = process.env;
-    return spawn(process.execPath, [main, ...args], { env: { ...rest, ...env }, ...(cwd === undefined ? {} : { cwd }) });
+    return spawn(process.execPath, [main, ...args], {
+      env: { ...rest, ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
   };
   return {
     start,

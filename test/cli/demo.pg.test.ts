@@ -19,9 +19,12 @@ afterAll(async () => {
 
 it('shows every query on a small population, twice in the same folder', async () => {
   for (let run = 1; run <= 2; run += 1) {
-    const { exitCode, stdout, stderr } = await cli.run(['demo', '--identities', '5000', '--data-directory', 'demo'], { cwd: folder });
+    const { exitCode, stdout, stderr } = await cli.run(['demo', '--identities', '5000', '--data-directory', 'demo'], {
+      cwd: folder,
+    });
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' });
-    for (const query of ['Count growth', 'Sample', 'ListMembers', 'CheckMembership', 'Explain', 'What next']) expect(stdout).toContain(query);
+    for (const query of ['Count growth', 'Sample', 'ListMembers', 'CheckMembership', 'Explain', 'What next'])
+      expect(stdout).toContain(query);
     expect((await readFile(join(folder, 'demo/launch.ndjson'), 'utf8')).length).toBeGreaterThan(1000);
   }
 });

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import type { OutgoingChange } from '../../src/cli/import/encode-change.js';
 import { encodeChange } from '../../src/cli/import/encode-change.js';
 import { ApplyChangesRequestSchema } from '../../src/gen/rollcall/v1/ingest_service_pb.js';
-import { traitMessage } from '../../src/server/trait-messages.js';
+import { traitMessage } from '../../src/server/messages/trait-messages.js';
 import { traitValues } from '../helpers/trait-values.js';
 
 const changes: fc.Arbitrary<OutgoingChange> = fc.record(
@@ -19,7 +19,9 @@ const changes: fc.Arbitrary<OutgoingChange> = fc.record(
 );
 
 function generated({ environment, identifier, id, kind, traits }: OutgoingChange) {
-  const value = { traits: Object.fromEntries(Object.entries(traits).map(([name, trait]) => [name, traitMessage(trait)])) };
+  const value = {
+    traits: Object.fromEntries(Object.entries(traits).map(([name, trait]) => [name, traitMessage(trait)])),
+  };
   const change =
     kind === 'delete'
       ? ({ case: 'delete', value: {} } as const)

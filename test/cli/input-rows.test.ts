@@ -19,7 +19,12 @@ interface Reading {
   readonly rejected: readonly string[];
 }
 
-async function read(format: InputFormat, content: string | Buffer, options: InputOptions = {}, policy: BadRowPolicy = 'skip'): Promise<Reading> {
+async function read(
+  format: InputFormat,
+  content: string | Buffer,
+  options: InputOptions = {},
+  policy: BadRowPolicy = 'skip',
+): Promise<Reading> {
   const path = join(folder, `input.${format}`);
   await writeFile(path, content);
   const file = await openInput(path);
@@ -31,11 +36,15 @@ async function read(format: InputFormat, content: string | Buffer, options: Inpu
   return { rows, rejected: badRows.examples };
 }
 
-const readStrictly = (format: InputFormat, content: string | Buffer, options: InputOptions = {}) => read(format, content, options, 'stop');
+const readStrictly = (format: InputFormat, content: string | Buffer, options: InputOptions = {}) =>
+  read(format, content, options, 'stop');
 
 describe('a CSV file', () => {
   it('becomes typed traits; an empty cell is no trait', async () => {
-    const { rows } = await readStrictly('csv', 'identifier,age,spend,beta,zip\nada,36,1.5,true,007\nben,,2,false,123\n');
+    const { rows } = await readStrictly(
+      'csv',
+      'identifier,age,spend,beta,zip\nada,36,1.5,true,007\nben,,2,false,123\n',
+    );
     expect(rows).toEqual([
       { line: 2, identifier: 'ada', traits: { age: 36n, spend: 1.5, beta: true, zip: '007' } },
       { line: 3, identifier: 'ben', traits: { spend: 2, beta: false, zip: '123' } },
@@ -62,7 +71,9 @@ describe('a CSV file', () => {
   });
 
   it('takes given types instead of those found', async () => {
-    const { rows } = await readStrictly('csv', 'identifier,version\nada,1.10\n', { types: new Map([['version', 'string']]) });
+    const { rows } = await readStrictly('csv', 'identifier,version\nada,1.10\n', {
+      types: new Map([['version', 'string']]),
+    });
     expect(rows[0]?.traits).toEqual({ version: '1.10' });
   });
 
@@ -70,10 +81,22 @@ describe('a CSV file', () => {
     ['a row with too few cells', 'identifier,a\nada,1\nben\n', 'line 3: the row has 1 cells, the header 2'],
     ['a row with too many cells', 'identifier,a\nada,1,2\n', 'line 2: the row has 3 cells, the header 2'],
     ['a NUL character in a cell', 'identifier,a\nada,x\0y\n', 'line 2: a trait contains a NUL character: "a"'],
-    ['a cell of 100,000 characters', `identifier,a\nada,${'x'.repeat(100_000)}\n`, 'line 2: a trait is larger than 65536 bytes: "a"'],
+    [
+      'a cell of 100,000 characters',
+      `identifier,a\nada,${'x'.repeat(100_000)}\n`,
+      'line 2: a trait is larger than 65536 bytes: "a"',
+    ],
     ['an empty identifier', 'identifier,a\n,1\n', 'line 2: an identifier has at least 1 character'],
-    ['an identifier that came before', 'identifier,a\nada,1\nben,1\nada,2\n', 'line 4: the identifier "ada" is that of line 2 already'],
-    ['an identifier of 2,001 characters', `identifier\n${'x'.repeat(2001)}\n`, 'line 2: an identifier has at most 2000 characters'],
+    [
+      'an identifier that came before',
+      'identifier,a\nada,1\nben,1\nada,2\n',
+      'line 4: the identifier "ada" is that of line 2 already',
+    ],
+    [
+      'an identifier of 2,001 characters',
+      `identifier\n${'x'.repeat(2001)}\n`,
+      'line 2: an identifier has at most 2000 characters',
+    ],
   ])('with %s says so with its line, and can be read without it', async (_name, content, problem) => {
     await expect(readStrictly('csv', content)).rejects.toMatchObject({ reason: 'BAD_INPUT', message: problem });
     expect((await read('csv', content)).rejected).toEqual([problem]);
@@ -90,8 +113,16 @@ describe('a CSV file', () => {
   it.each([
     ['the same name twice', 'identifier,a,a\n', 'line 1: two columns are named "a"'],
     ['a column without a name', 'identifier,,b\n', 'line 1: column 2 has no name'],
-    ['a quote that is never closed', 'identifier,a\nada,"x\nben,y\n', 'line 2: a quote is opened in this row and never closed'],
-    ['something after a closing quote', 'identifier,a\nada,"x"y\n', 'line 2: a closing quote is followed by something other than a comma or the end of the row'],
+    [
+      'a quote that is never closed',
+      'identifier,a\nada,"x\nben,y\n',
+      'line 2: a quote is opened in this row and never closed',
+    ],
+    [
+      'something after a closing quote',
+      'identifier,a\nada,"x"y\n',
+      'line 2: a closing quote is followed by something other than a comma or the end of the row',
+    ],
   ])('with %s is refused, even where bad rows are left out', async (_name, content, problem) => {
     await expect(read('csv', content)).rejects.toMatchObject({ reason: 'BAD_INPUT', message: problem });
   });
@@ -104,12 +135,20 @@ describe('a CSV file', () => {
 
 describe('an NDJSON file', () => {
   it('keeps the difference between 1, 1.0 and "1", and integers of any size', async () => {
-    const { rows } = await readStrictly('ndjson', '{"identifier":"ada","traits":{"a":1,"b":1.0,"c":"1","d":123456789012345678901,"e":[1,{"f":null}]}}\n');
-    expect(rows).toEqual([{ line: 1, identifier: 'ada', traits: { a: 1n, b: 1, c: '1', d: 123456789012345678901n, e: [1n, { f: null }] } }]);
+    const { rows } = await readStrictly(
+      'ndjson',
+      '{"identifier":"ada","traits":{"a":1,"b":1.0,"c":"1","d":123456789012345678901,"e":[1,{"f":null}]}}\n',
+    );
+    expect(rows).toEqual([
+      { line: 1, identifier: 'ada', traits: { a: 1n, b: 1, c: '1', d: 123456789012345678901n, e: [1n, { f: null }] } },
+    ]);
   });
 
   it('may be flat, have blank lines, and texts with any line separator but the line feed', async () => {
-    const { rows } = await readStrictly('ndjson', '\uFEFF{"identifier":"ada","age":36}\r\n\n{"identifier":"ben","note":"a\u2028b"}');
+    const { rows } = await readStrictly(
+      'ndjson',
+      '\uFEFF{"identifier":"ada","age":36}\r\n\n{"identifier":"ben","note":"a\u2028b"}',
+    );
     expect(rows).toEqual([
       { line: 1, identifier: 'ada', traits: { age: 36n } },
       { line: 3, identifier: 'ben', traits: { note: 'a\u2028b' } },
@@ -125,9 +164,21 @@ describe('an NDJSON file', () => {
     ['what is not JSON', '{"identifier":"ada"\n', 'line 1: the line is not JSON'],
     ['what is no object', '[1]\n', 'line 1: the line is not a JSON object'],
     ['no identifier', '{"name":"ada"}\n', 'line 1: there is no text or integer in "identifier"'],
-    ['members beside traits', '{"identifier":"ada","traits":{},"age":1}\n', 'line 1: beside `traits` there are other members'],
-    ['lists nested too deep', `{"identifier":"ada","a":${'['.repeat(40)}${']'.repeat(40)}}\n`, 'line 1: a trait is nested more than 32 levels deep: "a"'],
-    ['the same identifier twice', '{"identifier":"ada"}\n{"identifier":"ada"}\n', 'line 2: the identifier "ada" is that of line 1 already'],
+    [
+      'members beside traits',
+      '{"identifier":"ada","traits":{},"age":1}\n',
+      'line 1: beside `traits` there are other members',
+    ],
+    [
+      'lists nested too deep',
+      `{"identifier":"ada","a":${'['.repeat(40)}${']'.repeat(40)}}\n`,
+      'line 1: a trait is nested more than 32 levels deep: "a"',
+    ],
+    [
+      'the same identifier twice',
+      '{"identifier":"ada"}\n{"identifier":"ada"}\n',
+      'line 2: the identifier "ada" is that of line 1 already',
+    ],
   ])('with %s says so with its line', async (_name, content, problem) => {
     await expect(readStrictly('ndjson', content)).rejects.toMatchObject({ reason: 'BAD_INPUT', message: problem });
   });

@@ -29,14 +29,17 @@ describe('a definition in JSON', () => {
   });
 
   it('keeps the digits of a number, and takes a list as its JSON text', () => {
-    const text = '[{"type":"ANY","conditions":[{"property":"a","operator":"EQUAL","value":1.0},{"property":"b","operator":"IN","value":["x",10]}]}]';
+    const text =
+      '[{"type":"ANY","conditions":[{"property":"a","operator":"EQUAL","value":1.0},{"property":"b","operator":"IN","value":["x",10]}]}]';
     const [rule] = parseDefinition(text, '--rules').rules;
     expect(rule?.conditions?.map(({ value }) => value)).toEqual(['1.0', '["x",10]']);
   });
 
   it('says all that is wrong with it', () => {
     const text = '{"rules":[{"type":"SOME","conditions":[{"operator":3}]}],"owner":"me"}';
-    expect(() => parseDefinition(text, 'growth.json')).toThrow(/growth\.json is not a segment definition:[\s\S]*rules\.0\.type[\s\S]*operator[\s\S]*owner/);
+    expect(() => parseDefinition(text, 'growth.json')).toThrow(
+      /growth\.json is not a segment definition:[\s\S]*rules\.0\.type[\s\S]*operator[\s\S]*owner/,
+    );
   });
 
   it('that is not JSON is refused', () => {

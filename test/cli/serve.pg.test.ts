@@ -23,11 +23,27 @@ function onFolder(...args: string[]) {
 
 it('serves the embedded database; other commands on its folder talk to it, and go on without it when it has stopped', async () => {
   expect(await onFolder('migrate')).toMatchObject({ exitCode: 0, stderr: '' });
-  const server = cli.start(['serve', '--grpc-port', '0', '--http-port', '0', '--data-directory', dataDirectory, '--log-level', 'error', '--json']);
+  const server = cli.start([
+    'serve',
+    '--grpc-port',
+    '0',
+    '--http-port',
+    '0',
+    '--data-directory',
+    dataDirectory,
+    '--log-level',
+    'error',
+    '--json',
+  ]);
   const { grpcAddress } = await readAddresses(server);
-  expect(JSON.parse(await readFile(join(dataDirectory, 'server.json'), 'utf8'))).toEqual({ pid: server.pid, grpcAddress });
+  expect(JSON.parse(await readFile(join(dataDirectory, 'server.json'), 'utf8'))).toEqual({
+    pid: server.pid,
+    grpcAddress,
+  });
   const input = '{"identifier":"ada","age":36}\n{"identifier":"ben","age":7}\n';
-  const imported = await cli.run(['import', '-', '--format', 'ndjson', '--data-directory', dataDirectory], { stdin: input });
+  const imported = await cli.run(['import', '-', '--format', 'ndjson', '--data-directory', dataDirectory], {
+    stdin: input,
+  });
   expect(imported).toMatchObject({ exitCode: 0, stderr: '' });
   expect(await onFolder('count', '--where', 'age GREATER_THAN 18')).toMatchObject({ exitCode: 0, stderr: '' });
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { RollcallError } from '../../src/core/errors.js';
-import { compileMatcher } from '../../src/core/matchers.js';
-import { OPERATORS } from '../../src/core/operators.js';
-import { conditionValue } from '../../src/core/python-text.js';
+import { compileMatcher } from '../../src/core/conditions/matchers.js';
+import { OPERATORS } from '../../src/core/conditions/operators.js';
+import { conditionValue } from '../../src/core/python/python-text.js';
 import type { TraitValue } from '../../src/core/values.js';
 
 interface ConditionCase {
@@ -30,7 +30,14 @@ function readCases(): ConditionCase[] {
     .filter((line) => line.startsWith('{"operator"'))
     .map((line) => {
       const [, operator = '', missing, type = '', value = '', operand = '""', expected = ''] = CASE.exec(line) ?? [];
-      return { operator, missing: missing === 'true', type, value, operand: operand.startsWith('"') ? String(JSON.parse(operand)) : operand, expected };
+      return {
+        operator,
+        missing: missing === 'true',
+        type,
+        value,
+        operand: operand.startsWith('"') ? String(JSON.parse(operand)) : operand,
+        expected,
+      };
     });
 }
 

@@ -1,9 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { AtomIndex } from '../../src/core/atom-index.js';
-import { compileMatcher } from '../../src/core/matchers.js';
-import { type Operator, OPERATORS } from '../../src/core/operators.js';
-import { constantOf, type EnvironmentView, type IdentityView, parseProperty, resolveProperty } from '../../src/core/properties.js';
+import { AtomIndex } from '../../src/core/atom-index/atom-index.js';
+import { compileMatcher } from '../../src/core/conditions/matchers.js';
+import { type Operator, OPERATORS } from '../../src/core/conditions/operators.js';
+import {
+  constantOf,
+  type EnvironmentView,
+  type IdentityView,
+  parseProperty,
+  resolveProperty,
+} from '../../src/core/properties/properties.js';
 import { formatTrait, isList, parseTrait } from '../../src/core/trait-text.js';
 import type { TraitValue } from '../../src/core/values.js';
 
@@ -19,7 +25,9 @@ interface Context {
 
 const SEGMENT_KEY = '42';
 const file = fields(parseTrait(readFileSync(new URL('jsonpath.json', import.meta.url), 'utf8').trim()));
-const contexts = new Map(Object.entries(fields(file['contexts'])).map(([name, context]) => [name, readContext(fields(context))]));
+const contexts = new Map(
+  Object.entries(fields(file['contexts'])).map(([name, context]) => [name, readContext(fields(context))]),
+);
 const cases = list(file['cases']).map(fields);
 
 describe('conditions on paths answer as the reference engine does', () => {
@@ -42,7 +50,13 @@ describe('the atom index answers as evaluating each condition does', () => {
       const index = new AtomIndex(environment);
       const ofContext = cases.filter((one) => one['context'] === name && one['operator'] !== 'IS_NOT_SET');
       ofContext.forEach((one, atomId) => {
-        const definition = { dialect: 'flagsmith', kind: 'path', property: text(one['property']), operand: text(one['operand']), list: '' } as const;
+        const definition = {
+          dialect: 'flagsmith',
+          kind: 'path',
+          property: text(one['property']),
+          operand: text(one['operand']),
+          list: '',
+        } as const;
         index.add(atomId, { ...definition, operator: operatorOf(one), segmentKey: SEGMENT_KEY });
       });
       const born = new Set<number>();
@@ -62,7 +76,8 @@ function answerOf(one: Fields, { environment, identity }: Context): boolean {
   const operator = operatorOf(one);
   const property = parseProperty(text(one['property']), environment, operator);
   const value = identity === undefined ? constantOf(property)?.value : resolveProperty(property, identity);
-  const isTrue = value !== undefined && compileMatcher(operator, text(one['operand']), { segmentKey: SEGMENT_KEY })(value);
+  const isTrue =
+    value !== undefined && compileMatcher(operator, text(one['operand']), { segmentKey: SEGMENT_KEY })(value);
   return isTrue !== isNegated;
 }
 
@@ -74,7 +89,10 @@ function operatorOf(one: Fields): Operator {
 function readContext(context: Fields): Context {
   const { key, name } = fields(context['environment']);
   const identity = context['identity'];
-  return { environment: { key: text(key), name: text(name) }, identity: identity === undefined ? undefined : readIdentity(fields(identity)) };
+  return {
+    environment: { key: text(key), name: text(name) },
+    identity: identity === undefined ? undefined : readIdentity(fields(identity)),
+  };
 }
 
 function readIdentity({ identifier, key, traits }: Fields): IdentityView {

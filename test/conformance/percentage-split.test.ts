@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
-import { percentageOf } from '../../src/core/percentage-split.js';
+import { percentageOf } from '../../src/core/conditions/percentage-split.js';
 
 const Cases = z.object({ cases: z.array(z.object({ ids: z.array(z.string()), percentage: z.number() })).min(8) });
 

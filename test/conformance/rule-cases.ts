@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { EnvironmentView, IdentityView } from '../../src/core/properties.js';
+import type { EnvironmentView, IdentityView } from '../../src/core/properties/properties.js';
 import type { Rule, SegmentDefinition } from '../../src/core/segments.js';
 import { formatTrait } from '../../src/core/trait-text.js';
 
@@ -16,7 +16,11 @@ export interface RuleCase {
 
 const condition = z.object({ operator: z.string(), property: z.string().default(''), value: z.string().default('') });
 const rule: z.ZodType<Rule> = z.lazy(() =>
-  z.object({ type: z.enum(['ALL', 'ANY', 'NONE']), conditions: z.array(condition).default([]), rules: z.array(rule).default([]) }),
+  z.object({
+    type: z.enum(['ALL', 'ANY', 'NONE']),
+    conditions: z.array(condition).default([]),
+    rules: z.array(rule).default([]),
+  }),
 );
 const trait = z.union([z.string(), z.boolean(), z.number()]);
 const file = z.object({
@@ -26,7 +30,11 @@ const file = z.object({
       segment: z.object({ key: z.string(), rules: z.array(rule) }),
       context: z.object({
         environment: z.object({ key: z.string(), name: z.string() }),
-        identity: z.object({ identifier: z.string(), key: z.string(), traits: z.record(z.string(), trait).default({}) }),
+        identity: z.object({
+          identifier: z.string(),
+          key: z.string(),
+          traits: z.record(z.string(), trait).default({}),
+        }),
       }),
       expected: z.boolean(),
     }),
@@ -38,7 +46,12 @@ export function readRuleCases(): RuleCase[] {
   return file.parse(parsed).cases.map(({ case: name, segment, context: { environment, identity }, expected }) => ({
     name,
     environment,
-    identity: { id: 1, identifier: identity.identifier, key: identity.key, traits: new Map(Object.entries(identity.traits).map(([key, value]) => [key, textOf(value)])) },
+    identity: {
+      id: 1,
+      identifier: identity.identifier,
+      key: identity.key,
+      traits: new Map(Object.entries(identity.traits).map(([key, value]) => [key, textOf(value)])),
+    },
     segmentKey: segment.key,
     definition: { dialect: 'flagsmith', enabled: true, parent: '', rules: segment.rules },
     expected,

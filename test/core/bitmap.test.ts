@@ -7,7 +7,18 @@ const PART = 2 ** 32;
 /** Ordinals around the edges of chunks and of parts of 2^32, and small ones that meet each other. */
 const ordinals = fc.oneof(
   fc.integer({ min: 0, max: 40 }),
-  fc.constantFrom(CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1, PART - CHUNK_SIZE, PART - 1, PART, PART + 1, PART + CHUNK_SIZE, 3 * PART + 5, Number.MAX_SAFE_INTEGER),
+  fc.constantFrom(
+    CHUNK_SIZE - 1,
+    CHUNK_SIZE,
+    CHUNK_SIZE + 1,
+    PART - CHUNK_SIZE,
+    PART - 1,
+    PART,
+    PART + 1,
+    PART + CHUNK_SIZE,
+    3 * PART + 5,
+    Number.MAX_SAFE_INTEGER,
+  ),
   fc.integer({ min: 0, max: 3 * CHUNK_SIZE }),
 );
 const lists = fc.array(ordinals, { maxLength: 60 });
@@ -73,9 +84,14 @@ describe('a set of ordinals', () => {
       fc.property(lists, fc.integer({ min: 1, max: 7 }), ordinals, (list, size, start) => {
         const set = OrdinalSet.of(list);
         const read: number[] = [];
-        for (let page = set.page(-1, size); page.length > 0; page = set.page(page.at(-1) ?? 0, size)) read.push(...page);
+        for (let page = set.page(-1, size); page.length > 0; page = set.page(page.at(-1) ?? 0, size))
+          read.push(...page);
         expect(read).toEqual(sorted(list));
-        expect([...set.page(start, size)]).toEqual(sorted(list).filter((ordinal) => ordinal > start).slice(0, size));
+        expect([...set.page(start, size)]).toEqual(
+          sorted(list)
+            .filter((ordinal) => ordinal > start)
+            .slice(0, size),
+        );
       }),
     );
   });
@@ -99,7 +115,9 @@ describe('a set of ordinals', () => {
         const shards = Array.from({ length: count }, (_, index) => OrdinalSet.of(list).shard(index, count));
         expect(sorted(shards.flatMap((shard) => [...shard]))).toEqual(sorted(list));
         expect(shards.reduce((sum, shard) => sum + shard.size, 0)).toBe(sorted(list).length);
-        shards.forEach((shard, index) => expect(shard.isSubsetOf(OrdinalSet.of([...list, later]).shard(index, count))).toBe(true));
+        shards.forEach((shard, index) =>
+          expect(shard.isSubsetOf(OrdinalSet.of([...list, later]).shard(index, count))).toBe(true),
+        );
       }),
     );
   });
@@ -113,7 +131,12 @@ describe('a set of ordinals', () => {
 });
 
 describe('a stored chunk', () => {
-  const whole = OrdinalSet.of([PART + 1, PART + 5, PART + 70, ...Array.from({ length: 5000 }, (_, index) => PART + 100 + index * 3)]).chunk(CHUNK_SIZE);
+  const whole = OrdinalSet.of([
+    PART + 1,
+    PART + 5,
+    PART + 70,
+    ...Array.from({ length: 5000 }, (_, index) => PART + 100 + index * 3),
+  ]).chunk(CHUNK_SIZE);
   if (whole === undefined) throw new Error('there is no chunk');
 
   it('is at most about 8 KiB', () => {

@@ -46,7 +46,9 @@ describe('a trait', () => {
   });
 
   test('that is refused is named by its key, shortened to what a text may hold', () => {
-    expect(() => check(`a\0${'b'.repeat(600)}`, 1n)).toThrow(expect.objectContaining({ metadata: { trait: `a\uFFFD${'b'.repeat(62)}` } }));
+    expect(() => check(`a\0${'b'.repeat(600)}`, 1n)).toThrow(
+      expect.objectContaining({ metadata: { trait: `a\uFFFD${'b'.repeat(62)}` } }),
+    );
     expect(() => check('x\ud83d', 1n)).toThrow(expect.objectContaining({ metadata: { trait: 'x\uFFFD' } }));
   });
 });

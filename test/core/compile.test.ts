@@ -22,7 +22,10 @@ function segment(conditions: readonly Condition[], rest: Partial<SegmentDefiniti
 const isPro: Condition = { property: 'plan', operator: 'EQUAL', value: 'pro' };
 const inSegment = (key: string): Condition => ({ property: '', operator: 'in_segment', value: key });
 
-function refusal(definition: SegmentDefinition, others: Readonly<Record<string, SegmentDefinition>> = {}): { reason: string; metadata: Readonly<Record<string, string>> } {
+function refusal(
+  definition: SegmentDefinition,
+  others: Readonly<Record<string, SegmentDefinition>> = {},
+): { reason: string; metadata: Readonly<Record<string, string>> } {
   try {
     checkSegment('s', definition, contextOf({ ...others, s: definition }));
   } catch (error) {
@@ -49,16 +52,26 @@ describe('a compiled segment', () => {
 
   it('shares the atoms of equal conditions with other segments, but for PERCENTAGE_SPLIT, which hashes its key', () => {
     const split: Condition = { property: '', operator: 'PERCENTAGE_SPLIT', value: '50' };
-    const keysOf = (key: string, condition: Condition): string[] => [...atomsOf(compileSegment(key, segment([condition]), contextOf({})).predicate).keys()];
+    const keysOf = (key: string, condition: Condition): string[] => [
+      ...atomsOf(compileSegment(key, segment([condition]), contextOf({})).predicate).keys(),
+    ];
     expect(keysOf('a', isPro)).toEqual(keysOf('b', isPro));
     expect(keysOf('a', split)).not.toEqual(keysOf('b', split));
-    expect(keysOf('a', { property: 't', operator: 'IN', value: 'x,y' })).toEqual(keysOf('a', { property: 't', operator: 'IN', value: '["y","x"]' }));
+    expect(keysOf('a', { property: 't', operator: 'IN', value: 'x,y' })).toEqual(
+      keysOf('a', { property: 't', operator: 'IN', value: '["y","x"]' }),
+    );
   });
 
   it('keeps the environment out of its atoms', () => {
-    const { predicate } = compileSegment('s', segment([isPro, { property: '$.environment.name', operator: 'EQUAL', value: 'Env' }]), contextOf({}));
+    const { predicate } = compileSegment(
+      's',
+      segment([isPro, { property: '$.environment.name', operator: 'EQUAL', value: 'Env' }]),
+      contextOf({}),
+    );
     expect([...atomsOf(predicate).values()].map(({ property, kind }) => [kind, property]).sort()).toEqual([
-      ['trait', '$.environment.name'], ['trait', '$.environment.name'], ['trait', 'plan'],
+      ['trait', '$.environment.name'],
+      ['trait', '$.environment.name'],
+      ['trait', 'plan'],
     ]);
   });
 
@@ -70,7 +83,10 @@ describe('a compiled segment', () => {
     expect(compileSegment('s', segment([], { rules: [] }), contextOf({})).predicate).toMatchObject(nobody);
     expect(compileSegment('s', off, contextOf({})).predicate).toMatchObject(nobody);
     expect(compileSegment('s', segment([], { parent: 'child' }), contextOf(others)).predicate).toMatchObject(nobody);
-    expect(compileSegment('s', segment([{ property: '', operator: 'not_in_segment', value: 'off' }]), contextOf(others)).predicate).toMatchObject({ kind: 'everyone' });
+    expect(
+      compileSegment('s', segment([{ property: '', operator: 'not_in_segment', value: 'off' }]), contextOf(others))
+        .predicate,
+    ).toMatchObject({ kind: 'everyone' });
   });
 
   it('has the atoms of every condition in its tree, also those that its predicate lost', () => {
@@ -82,7 +98,10 @@ describe('a compiled segment', () => {
 
   it('is compiled in time though its references fan out', () => {
     const definitions: Record<string, SegmentDefinition> = { s0: segment([isPro]) };
-    for (let index = 1; index <= 60; index++) definitions[`s${index}`] = segment([inSegment(`s${index - 1}`), inSegment(`s${index - 1}`)], { parent: `s${index - 1}` });
+    for (let index = 1; index <= 60; index++)
+      definitions[`s${index}`] = segment([inSegment(`s${index - 1}`), inSegment(`s${index - 1}`)], {
+        parent: `s${index - 1}`,
+      });
     const last = definitions['s60'];
     const compiled = last && compileSegment('s60', last, contextOf(definitions));
     expect(compiled && atomsOf(compiled.predicate).size).toBe(1);
@@ -92,12 +111,17 @@ describe('a compiled segment', () => {
 
 describe('a segment is refused', () => {
   it('with an unknown operator, naming it', () => {
-    expect(refusal(segment([{ property: 'plan', operator: 'ALMOST', value: '' }]))).toMatchObject({ reason: 'UNKNOWN_OPERATOR', metadata: { operator: 'ALMOST' } });
+    expect(refusal(segment([{ property: 'plan', operator: 'ALMOST', value: '' }]))).toMatchObject({
+      reason: 'UNKNOWN_OPERATOR',
+      metadata: { operator: 'ALMOST' },
+    });
   });
 
   it('with a bad pattern, a pattern that RE2 lacks, and 0 as a divisor', () => {
     expect(refusal(segment([{ property: 'plan', operator: 'REGEX', value: '(' }])).reason).toBe('INVALID_OPERAND');
-    expect(refusal(segment([{ property: 'plan', operator: 'REGEX', value: '(?=a)' }])).reason).toBe('UNSUPPORTED_PATTERN');
+    expect(refusal(segment([{ property: 'plan', operator: 'REGEX', value: '(?=a)' }])).reason).toBe(
+      'UNSUPPORTED_PATTERN',
+    );
     expect(refusal(segment([{ property: 'plan', operator: 'MODULO', value: '0|1' }])).reason).toBe('INVALID_OPERAND');
   });
 
@@ -115,8 +139,13 @@ describe('a segment is refused', () => {
   });
 
   it('when it is too large, though 10 levels, 100 conditions and 1,000 characters are fine', () => {
-    const nested = (depth: number): Rule => ({ type: 'ALL', conditions: [isPro], rules: depth > 1 ? [nested(depth - 1)] : [] });
-    const many = (count: number): Condition[] => Array.from({ length: count }, (_, index) => ({ ...isPro, value: String(index) }));
+    const nested = (depth: number): Rule => ({
+      type: 'ALL',
+      conditions: [isPro],
+      rules: depth > 1 ? [nested(depth - 1)] : [],
+    });
+    const many = (count: number): Condition[] =>
+      Array.from({ length: count }, (_, index) => ({ ...isPro, value: String(index) }));
     expect(refusal(segment([], { rules: [nested(MAX_RULE_DEPTH + 1)] })).reason).toBe('INVALID_SEGMENT');
     expect(refusal(segment(many(MAX_CONDITIONS + 1))).reason).toBe('INVALID_SEGMENT');
     const fine = segment([...many(99), { ...isPro, value: 'x'.repeat(1000) }], { rules: [nested(10)] });
@@ -127,9 +156,16 @@ describe('a segment is refused', () => {
     const others: Record<string, SegmentDefinition> = { s0: segment([isPro]) };
     for (let index = 1; index <= 40; index++) {
       const of = (operator: string, value: string): Rule => ({
-        type: 'ALL', rules: [], conditions: [{ property: '', operator, value: `s${index - 1}` }, { property: `p${index}`, operator: 'EQUAL', value }],
+        type: 'ALL',
+        rules: [],
+        conditions: [
+          { property: '', operator, value: `s${index - 1}` },
+          { property: `p${index}`, operator: 'EQUAL', value },
+        ],
       });
-      others[`s${index}`] = segment([], { rules: [{ type: 'ANY', conditions: [], rules: [of('in_segment', 'a'), of('not_in_segment', 'b')] }] });
+      others[`s${index}`] = segment([], {
+        rules: [{ type: 'ANY', conditions: [], rules: [of('in_segment', 'a'), of('not_in_segment', 'b')] }],
+      });
     }
     expect(refusal(segment([inSegment('s40')]), others).reason).toBe('INVALID_SEGMENT');
     expect(() => compileSegment('s', segment([inSegment('s10')]), contextOf(others))).not.toThrow();

@@ -11,7 +11,13 @@ const ATOMS = ['a', 'b', 'c'];
 const UNIVERSE = OrdinalSet.of([0, 1, 2, 3, 4, 5, 6, 7]);
 
 const definitionOf = (property: string): AtomDefinition => ({
-  dialect: 'flagsmith', kind: 'trait', property, operator: 'IS_SET', operand: '', list: '', segmentKey: '',
+  dialect: 'flagsmith',
+  kind: 'trait',
+  property,
+  operator: 'IS_SET',
+  operand: '',
+  list: '',
+  segmentKey: '',
 });
 
 /** A formula apart from predicates: its meaning by truth table. */
@@ -23,18 +29,26 @@ interface Formula {
 const leaf = fc.constantFrom<Formula>(
   { predicate: EVERYONE, isTrue: () => true },
   { predicate: NOBODY, isTrue: () => false },
-  ...ATOMS.map((name, bit) => ({ predicate: atom(definitionOf(name)), isTrue: (ordinal: number) => ((ordinal >> bit) & 1) === 1 })),
+  ...ATOMS.map((name, bit) => ({
+    predicate: atom(definitionOf(name)),
+    isTrue: (ordinal: number) => ((ordinal >> bit) & 1) === 1,
+  })),
 );
 const { formula } = fc.letrec<{ formula: Formula }>((tie) => ({
   formula: fc.oneof(
     { maxDepth: 5 },
     leaf,
-    tie('formula').map((inner) => ({ predicate: not(inner.predicate), isTrue: (ordinal: number) => !inner.isTrue(ordinal) })),
-    fc.array(tie('formula'), { maxLength: 4 }).map((all) => ({
-      predicate: and(all.map(({ predicate }) => predicate)), isTrue: (ordinal: number) => all.every((one) => one.isTrue(ordinal)),
+    tie('formula').map((inner) => ({
+      predicate: not(inner.predicate),
+      isTrue: (ordinal: number) => !inner.isTrue(ordinal),
     })),
     fc.array(tie('formula'), { maxLength: 4 }).map((all) => ({
-      predicate: or(all.map(({ predicate }) => predicate)), isTrue: (ordinal: number) => all.some((one) => one.isTrue(ordinal)),
+      predicate: and(all.map(({ predicate }) => predicate)),
+      isTrue: (ordinal: number) => all.every((one) => one.isTrue(ordinal)),
+    })),
+    fc.array(tie('formula'), { maxLength: 4 }).map((all) => ({
+      predicate: or(all.map(({ predicate }) => predicate)),
+      isTrue: (ordinal: number) => all.some((one) => one.isTrue(ordinal)),
     })),
   ),
 }));
@@ -51,7 +65,9 @@ describe('a predicate', () => {
     fc.assert(
       fc.property(formula, ({ predicate, isTrue }) => {
         const expected = [...UNIVERSE].filter(isTrue);
-        expect([...UNIVERSE].filter((ordinal) => holds(predicate, (key) => isAtomTrue(key, ordinal)))).toEqual(expected);
+        expect([...UNIVERSE].filter((ordinal) => holds(predicate, (key) => isAtomTrue(key, ordinal)))).toEqual(
+          expected,
+        );
         expect([...compose(predicate, bitmaps)]).toEqual(expected);
       }),
       { numRuns: runs(300) },

@@ -25,35 +25,58 @@ describe('a trait as text', () => {
   });
 
   test('reads back as the same value, a float as a float', () => {
-    fc.assert(fc.property(traitValues, (value) => {
-      expect(parseTrait(formatTrait(value))).toStrictEqual(value);
-    }));
+    fc.assert(
+      fc.property(traitValues, (value) => {
+        expect(parseTrait(formatTrait(value))).toStrictEqual(value);
+      }),
+    );
   });
 
   test('is JSON', () => {
-    fc.assert(fc.property(traitValues, (value) => {
-      expect(() => void JSON.parse(formatTrait(value))).not.toThrow();
-    }));
+    fc.assert(
+      fc.property(traitValues, (value) => {
+        expect(() => void JSON.parse(formatTrait(value))).not.toThrow();
+      }),
+    );
   });
 
-  test.each([['1e3', 1000], ['-0.0', -0], ['1E-2', 0.01], ['0', 0n], ['"\\u0041"', 'A'], ['"\\\\"', '\\'], ['{"a": 1, "a": 2}', { a: 2n }]])(
-    'that is %s is read as %s',
-    (text, value) => {
-      expect(parseTrait(text)).toStrictEqual(value);
-    },
-  );
+  test.each([
+    ['1e3', 1000],
+    ['-0.0', -0],
+    ['1E-2', 0.01],
+    ['0', 0n],
+    ['"\\u0041"', 'A'],
+    ['"\\\\"', '\\'],
+    ['{"a": 1, "a": 2}', { a: 2n }],
+  ])('that is %s is read as %s', (text, value) => {
+    expect(parseTrait(text)).toStrictEqual(value);
+  });
 
   test('keeps a key named __proto__', () => {
     const value = parseTrait('{"__proto__": 1}');
     expect(formatTrait(value)).toBe('{"__proto__": 1}');
   });
 
-  test.each(['', ' ', '01', '1.', '.5', '+1', 'NaN', 'Infinity', 'tru', '"a', '"a"b"', '"\n"', '[1', '{"a":}', '1 2', '['.repeat(100_000)])(
-    'that is no JSON is refused (%#)',
-    (text) => {
-      expect(() => parseTrait(text)).toThrow(expect.objectContaining({ reason: 'INVALID_TRAIT' }));
-    },
-  );
+  test.each([
+    '',
+    ' ',
+    '01',
+    '1.',
+    '.5',
+    '+1',
+    'NaN',
+    'Infinity',
+    'tru',
+    '"a',
+    '"a"b"',
+    '"\n"',
+    '[1',
+    '{"a":}',
+    '1 2',
+    '['.repeat(100_000),
+  ])('that is no JSON is refused (%#)', (text) => {
+    expect(() => parseTrait(text)).toThrow(expect.objectContaining({ reason: 'INVALID_TRAIT' }));
+  });
 });
 
 const traits = fc.dictionary(fc.string({ unit: 'binary' }), traitValues);
@@ -76,21 +99,32 @@ describe('splitting an object of traits', () => {
   });
 
   test('undoes joining', () => {
-    fc.assert(fc.property(traits, (object) => {
-      const texts = new Map(Object.entries(object).map(([key, value]) => [key, formatTrait(value)]));
-      expect(splitTraits(joinTraits(texts))).toEqual(texts);
-    }));
+    fc.assert(
+      fc.property(traits, (object) => {
+        const texts = new Map(Object.entries(object).map(([key, value]) => [key, formatTrait(value)]));
+        expect(splitTraits(joinTraits(texts))).toEqual(texts);
+      }),
+    );
   });
 
   test('agrees with parsing the whole, whatever the white space', () => {
-    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })), fc.constantFrom(0, 1, '\t'), (object, space) => {
-      const text = JSON.stringify(object, null, space);
-      const texts = [...splitTraits(text)].map(([key, value]) => `${JSON.stringify(key)}:${value}`);
-      expect(JSON.parse(`{${texts.join(',')}}`)).toEqual(JSON.parse(text));
-    }));
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 3 })),
+        fc.constantFrom(0, 1, '\t'),
+        (object, space) => {
+          const text = JSON.stringify(object, null, space);
+          const texts = [...splitTraits(text)].map(([key, value]) => `${JSON.stringify(key)}:${value}`);
+          expect(JSON.parse(`{${texts.join(',')}}`)).toEqual(JSON.parse(text));
+        },
+      ),
+    );
   });
 
-  test.each(['', 'null', '[]', '{', '{"a', '{"a": ', '{"a": 1', '{"a": "x', '{"a": [1}', '{1: 2}'])('refuses %j', (text) => {
-    expect(() => splitTraits(text)).toThrow(expect.objectContaining({ reason: 'INVALID_TRAIT' }));
-  });
+  test.each(['', 'null', '[]', '{', '{"a', '{"a": ', '{"a": 1', '{"a": "x', '{"a": [1}', '{1: 2}'])(
+    'refuses %j',
+    (text) => {
+      expect(() => splitTraits(text)).toThrow(expect.objectContaining({ reason: 'INVALID_TRAIT' }));
+    },
+  );
 });

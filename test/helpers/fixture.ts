@@ -2,10 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { Change } from '../../src/core/changes.js';
 import { OrdinalSet } from '../../src/core/bitmap.js';
 import { UNIVERSE_ATOM_ID } from '../../src/core/flips.js';
-import type { IdentityView } from '../../src/core/properties.js';
+import type { IdentityView } from '../../src/core/properties/properties.js';
 import type { Condition, SegmentDefinition } from '../../src/core/segments.js';
 import { splitTraits } from '../../src/core/trait-text.js';
-import { Applier, type AppliedBatch, type CommittedRevision, type EnvironmentChange } from '../../src/indexing/applier.js';
+import {
+  Applier,
+  type AppliedBatch,
+  type CommittedRevision,
+  type EnvironmentChange,
+} from '../../src/indexing/applier.js';
 import { buildAtom } from '../../src/indexing/build.js';
 import { createEnvironment } from '../../src/indexing/catalog-writer.js';
 import { fold } from '../../src/indexing/fold.js';
@@ -45,7 +50,15 @@ export async function createFixture(): Promise<Fixture> {
     environment(options = {}) {
       const key = `env-${randomUUID()}`;
       const ordinalMode: OrdinalMode = 'allotted';
-      return createEnvironment(db, { key, name: 'Env', project: key, organisation: 'org', ordinalMode, identityKeyMode: 'composite', ...options });
+      return createEnvironment(db, {
+        key,
+        name: 'Env',
+        project: key,
+        organisation: 'org',
+        ordinalMode,
+        identityKeyMode: 'composite',
+        ...options,
+      });
     },
     async drop() {
       await Promise.all(opened.map((other) => other.close(1_000)));
@@ -55,7 +68,10 @@ export async function createFixture(): Promise<Fixture> {
 }
 
 /** An applier that tells nobody, or `onCommitted`. */
-export function createApplier(database: Database, onCommitted: (revision: CommittedRevision) => void = () => undefined): Applier {
+export function createApplier(
+  database: Database,
+  onCommitted: (revision: CommittedRevision) => void = () => undefined,
+): Applier {
   return new Applier(database, onCommitted);
 }
 
@@ -64,18 +80,36 @@ export function batch({ key }: Pick<Environment, 'key'>, changes: readonly Chang
   return changes.map((change, index) => ({ environmentKey: key, index, change }));
 }
 
-export async function applyTo(applier: Applier, environment: Environment, ...changes: readonly Change[]): Promise<AppliedBatch> {
+export async function applyTo(
+  applier: Applier,
+  environment: Environment,
+  ...changes: readonly Change[]
+): Promise<AppliedBatch> {
   return applier.apply(batch(environment, changes));
 }
 
 /** A full state of an identity. Traits are JSON texts. */
 export function upsert(identifier: string, traits: Readonly<Record<string, string>> = {}, identityId?: number): Change {
-  return { kind: 'upsert', identifier, ...(identityId === undefined ? {} : { identityId }), traits: new Map(Object.entries(traits)) };
+  return {
+    kind: 'upsert',
+    identifier,
+    ...(identityId === undefined ? {} : { identityId }),
+    traits: new Map(Object.entries(traits)),
+  };
 }
 
 /** Some traits of an identity; null removes one. */
-export function setTraits(identifier: string, traits: Readonly<Record<string, string | null>>, identityId?: number): Change {
-  return { kind: 'set_traits', identifier, ...(identityId === undefined ? {} : { identityId }), traits: new Map(Object.entries(traits)) };
+export function setTraits(
+  identifier: string,
+  traits: Readonly<Record<string, string | null>>,
+  identityId?: number,
+): Change {
+  return {
+    kind: 'set_traits',
+    identifier,
+    ...(identityId === undefined ? {} : { identityId }),
+    traits: new Map(Object.entries(traits)),
+  };
 }
 
 export function remove(identifier: string, identityId?: number): Change {
@@ -96,8 +130,14 @@ function draft(environment: Environment, key: string, of: SegmentDefinition): Se
 }
 
 /** Creates a segment, or replaces it where it exists; its etag. */
-export async function putSegment(database: Database, environment: Environment, key: string, of: SegmentDefinition): Promise<string> {
-  const exists = (await database.sql`select from segment where project = ${environment.project} and key = ${key}`).length > 0;
+export async function putSegment(
+  database: Database,
+  environment: Environment,
+  key: string,
+  of: SegmentDefinition,
+): Promise<string> {
+  const exists =
+    (await database.sql`select from segment where project = ${environment.project} and key = ${key}`).length > 0;
   const write = exists
     ? updateSegment(database, environment.project, key, '', () => draft(environment, key, of))
     : createSegment(database, draft(environment, key, of));
@@ -112,7 +152,8 @@ export function buildOptions(owner: string = randomUUID()) {
 /** Builds every atom that nobody builds, the universe too. */
 export async function buildAll(database: Database, environment: Environment): Promise<void> {
   const atoms = [await readUniverse(database.sql, environment.id), ...(await readAtoms(database.sql, environment.id))];
-  for (const atom of atoms) if (atom?.state === 'building') await buildAtom(database, environment, atom.id, buildOptions());
+  for (const atom of atoms)
+    if (atom?.state === 'building') await buildAtom(database, environment, atom.id, buildOptions());
 }
 
 /** Folds the log to its end. */
@@ -120,9 +161,12 @@ export async function foldAll(database: Database, environment: Environment, maxB
   while (!(await fold(database, environment.id, maxBytes)));
 }
 
-
 /** An index as a process of its own would have it. `onCorrupt` and sizes may be set. */
-export function createIndex(database: Database, environment: Environment, options: Partial<IndexOptions> = {}): EnvironmentIndex {
+export function createIndex(
+  database: Database,
+  environment: Environment,
+  options: Partial<IndexOptions> = {},
+): EnvironmentIndex {
   return new EnvironmentIndex(database, environment, {
     chunkCache: new SetCache(64 * 1024 * 1024),
     composedCache: new SetCache(64 * 1024 * 1024),
@@ -133,7 +177,12 @@ export function createIndex(database: Database, environment: Environment, option
 }
 
 /** The members of a stored segment. */
-export async function selectSegment(database: Database, index: EnvironmentIndex, key: string, freshness: Freshness = { level: 'latest' }): Promise<Selection> {
+export async function selectSegment(
+  database: Database,
+  index: EnvironmentIndex,
+  key: string,
+  freshness: Freshness = { level: 'latest' },
+): Promise<Selection> {
   return select(database, index, { kind: 'segment', key }, freshness);
 }
 
@@ -141,7 +190,10 @@ export async function selectSegment(database: Database, index: EnvironmentIndex,
 export async function membersOf(database: Database, environment: Environment, key: string): Promise<string[]> {
   const { set } = await selectSegment(database, createIndex(database, environment), key);
   const { identities } = await readTruth(database, environment);
-  return identities.filter(({ id }) => set.has(id)).map(({ identifier }) => identifier).sort();
+  return identities
+    .filter(({ id }) => set.has(id))
+    .map(({ identifier }) => identifier)
+    .sort();
 }
 
 /** The live identities as they are stored, at one revision. */
@@ -156,7 +208,9 @@ export async function readTruth(database: Database, environment: Environment): P
     const rows = await tx<{ id: number; identifier: string; traits: string }[]>`
       select id, coalesce(long_identifier, identifier) as identifier, traits::text as traits from identity
       where environment_id = ${environment.id} and deleted_revision is null order by id`;
-    const identities = rows.map(({ id, identifier, traits }) => viewOf(environment, id, identifier, splitTraits(traits)));
+    const identities = rows.map(({ id, identifier, traits }) =>
+      viewOf(environment, id, identifier, splitTraits(traits)),
+    );
     return { revision: head?.revision ?? 0, identities };
   });
 }

@@ -77,14 +77,26 @@ export function openRawStream(
   options?: CallOptions,
 ): ClientReadableStream<Buffer> {
   const bytes = Buffer.from(request);
-  const stream = client.makeServerStreamRequest(pathOf(method), asItIs, asItIs, bytes, new Metadata(), deadline(options));
+  const stream = client.makeServerStreamRequest(
+    pathOf(method),
+    asItIs,
+    asItIs,
+    bytes,
+    new Metadata(),
+    deadline(options),
+  );
   // Until it was asked for a first message, grpc-js's client buffers whatever comes.
   stream.read(0);
   return stream;
 }
 
 /** Sends one message as a client would that has no timers and ends nothing by itself; for calls cut short. */
-export function openRawCall(port: number, method: DescMethod, message: Uint8Array, headers: Record<string, string> = {}) {
+export function openRawCall(
+  port: number,
+  method: DescMethod,
+  message: Uint8Array,
+  headers: Record<string, string> = {},
+) {
   const session = connect(`http://127.0.0.1:${String(port)}`);
   const stream = session.request({
     ':method': 'POST',
@@ -128,7 +140,8 @@ function callOf(client: Client, method: DescMethod): unknown {
     case 'unary':
       return (request: Record<string, unknown>, options?: CallOptions) => unary(client, method, request, options);
     case 'server_streaming':
-      return (request: Record<string, unknown>, options?: CallOptions) => serverStreaming(client, method, request, options);
+      return (request: Record<string, unknown>, options?: CallOptions) =>
+        serverStreaming(client, method, request, options);
     case 'client_streaming':
       return (requests: Iterable<Record<string, unknown>>, options?: CallOptions) =>
         clientStreaming(client, method, requests, options);
@@ -198,9 +211,14 @@ async function clientStreaming(
     call.cancel();
   });
   const over = new AbortController();
-  const isOver = promise.then(() => undefined, () => undefined).finally(() => {
-    over.abort();
-  });
+  const isOver = promise
+    .then(
+      () => undefined,
+      () => undefined,
+    )
+    .finally(() => {
+      over.abort();
+    });
   for await (const request of requests) {
     if (over.signal.aborted) break;
     if (!call.write(encode(method, request))) {

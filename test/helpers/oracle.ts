@@ -1,8 +1,14 @@
 import type { AtomDefinition } from '../../src/core/atoms.js';
-import { readIn } from '../../src/core/in-list.js';
-import { compileMatcher } from '../../src/core/matchers.js';
-import { OPERATORS } from '../../src/core/operators.js';
-import { type EnvironmentView, type IdentityView, parseProperty, propertyOf, resolveProperty } from '../../src/core/properties.js';
+import { readIn } from '../../src/core/conditions/in-list.js';
+import { compileMatcher } from '../../src/core/conditions/matchers.js';
+import { OPERATORS } from '../../src/core/conditions/operators.js';
+import {
+  type EnvironmentView,
+  type IdentityView,
+  parseProperty,
+  propertyOf,
+  resolveProperty,
+} from '../../src/core/properties/properties.js';
 import type { Condition, Rule, SegmentDefinition } from '../../src/core/segments.js';
 
 /** What a naive evaluation needs: the environment, every segment's definition, and the values of stored lists by their SHA-256. */
@@ -18,7 +24,12 @@ export function isMember(key: string, identity: IdentityView, context: OracleCon
   return definition !== undefined && isMemberOf(key, definition, identity, context);
 }
 
-function isMemberOf(key: string, definition: SegmentDefinition, identity: IdentityView, context: OracleContext): boolean {
+function isMemberOf(
+  key: string,
+  definition: SegmentDefinition,
+  identity: IdentityView,
+  context: OracleContext,
+): boolean {
   if (!definition.enabled || definition.rules.length === 0) return false;
   if (definition.parent !== '' && !isMember(definition.parent, identity, context)) return false;
   return definition.rules.every((rule) => isRuleTrue(key, rule, identity, context));
@@ -49,8 +60,14 @@ function isConditionTrue(key: string, condition: Condition, identity: IdentityVi
 }
 
 /** Whether one atom is true of an identity. */
-export function isAtomTrue(atom: AtomDefinition, identity: IdentityView, context: Pick<OracleContext, 'environment' | 'lists'>): boolean {
+export function isAtomTrue(
+  atom: AtomDefinition,
+  identity: IdentityView,
+  context: Pick<OracleContext, 'environment' | 'lists'>,
+): boolean {
   const value = resolveProperty(propertyOf(atom, context.environment), identity);
   const list = atom.list === '' ? readIn(atom.operand) : context.lists?.get(atom.list);
-  return value !== undefined && compileMatcher(atom.operator, atom.operand, { segmentKey: atom.segmentKey, list })(value);
+  return (
+    value !== undefined && compileMatcher(atom.operator, atom.operand, { segmentKey: atom.segmentKey, list })(value)
+  );
 }

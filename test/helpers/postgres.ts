@@ -5,10 +5,15 @@ import { join } from 'node:path';
 import { inject } from 'vitest';
 import { connectDatabase } from '../../src/storage/database.js';
 import type { Database } from '../../src/storage/database.js';
-import { startEmbeddedPostgres } from '../../src/storage/embedded-postgres.js';
-import type { EmbeddedPostgres } from '../../src/storage/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../src/storage/embedded/embedded-postgres.js';
+import type { EmbeddedPostgres } from '../../src/storage/embedded/embedded-postgres.js';
 
-export const TEST_CONNECTION = { maxConnections: 6, applicationName: 'rollcall-test', connectTimeoutMs: 10_000, statementTimeoutMs: 30_000 };
+export const TEST_CONNECTION = {
+  maxConnections: 6,
+  applicationName: 'rollcall-test',
+  connectTimeoutMs: 10_000,
+  statementTimeoutMs: 30_000,
+};
 
 /** A database of one test, or of one test file. */
 export interface TestDatabase {
@@ -66,7 +71,9 @@ export interface PrivatePostgres extends EmbeddedPostgres {
 }
 
 /** Starts an embedded server, even with DATABASE_URL set. `stop` removes its data, too. */
-export async function startPrivatePostgres(settings: Readonly<Record<string, string>> = { fsync: 'off' }): Promise<PrivatePostgres> {
+export async function startPrivatePostgres(
+  settings: Readonly<Record<string, string>> = { fsync: 'off' },
+): Promise<PrivatePostgres> {
   const dataDirectory = await createDataDirectory();
   const lines: string[] = [];
   const server = await startEmbeddedPostgres({ dataDirectory, log: (line) => lines.push(line), settings });

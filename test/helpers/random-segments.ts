@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { Change } from '../../src/core/changes.js';
-import { OPERATORS } from '../../src/core/operators.js';
+import { OPERATORS } from '../../src/core/conditions/operators.js';
 import type { Condition, Rule, RuleType, SegmentDefinition } from '../../src/core/segments.js';
 import { formatTrait } from '../../src/core/trait-text.js';
 import type { TraitValue } from '../../src/core/values.js';
@@ -11,18 +11,54 @@ export function runs(fallback: number): number {
 }
 
 /** Checks a property `fallback` times and tells the seed and path of a failure, not the whole of a large counterexample. */
-export async function checkProperty<T>(property: fc.IAsyncProperty<T>, fallback: number, given: { seed?: number; path?: string } = {}): Promise<void> {
-  const { failed, seed, counterexamplePath, errorInstance } = await fc.check(property, { numRuns: runs(fallback), endOnFailure: true, ...given });
-  if (failed) throw new Error(`the property fails with { seed: ${seed}, path: '${counterexamplePath ?? ''}' }`, { cause: errorInstance });
+export async function checkProperty<T>(
+  property: fc.IAsyncProperty<T>,
+  fallback: number,
+  given: { seed?: number; path?: string } = {},
+): Promise<void> {
+  const { failed, seed, counterexamplePath, errorInstance } = await fc.check(property, {
+    numRuns: runs(fallback),
+    endOnFailure: true,
+    ...given,
+  });
+  if (failed)
+    throw new Error(`the property fails with { seed: ${seed}, path: '${counterexamplePath ?? ''}' }`, {
+      cause: errorInstance,
+    });
 }
 
 /** Few keys and few values, so that random segments and random identities meet. */
 const TRAIT_KEYS = ['plan', 'age', 'tags', '$.identity.identifier', '$.environment.name'];
 const PROPERTIES = [
-  ...TRAIT_KEYS, '$.identity.key', '$.identity.traits.plan', '$.identity.traits.tags.level', '$.identity.traits.tags[0]', '$..level',
-  "$.identity.traits['age']", '$.identity.traits[?@ > 20]', '$.environment.key', '$.nothing', '',
+  ...TRAIT_KEYS,
+  '$.identity.key',
+  '$.identity.traits.plan',
+  '$.identity.traits.tags.level',
+  '$.identity.traits.tags[0]',
+  '$..level',
+  "$.identity.traits['age']",
+  '$.identity.traits[?@ > 20]',
+  '$.environment.key',
+  '$.nothing',
+  '',
 ];
-const OPERANDS = ['', 'pro', 'free', 'pr', '1', '21', '21.5', '20', 'true', 'False', '1.2.3:semver', 'user-1', 'user-2,user-3', '["pro", 21]', 'Env'];
+const OPERANDS = [
+  '',
+  'pro',
+  'free',
+  'pr',
+  '1',
+  '21',
+  '21.5',
+  '20',
+  'true',
+  'False',
+  '1.2.3:semver',
+  'user-1',
+  'user-2,user-3',
+  '["pro", 21]',
+  'Env',
+];
 
 const OPERANDS_OF: Readonly<Record<string, readonly string[]>> = {
   MODULO: ['2|0', '3|1', '4|3', '1.5|0', 'x'],
@@ -42,15 +78,31 @@ const traitValues: fc.Arbitrary<TraitValue> = fc.oneof(
 const traitTexts = traitValues.map(formatTrait);
 const conditions = (references: readonly string[]): fc.Arbitrary<Condition> =>
   fc.oneof(
-    { arbitrary: fc.constantFrom<string>(...OPERATORS, 'IS_NOT_SET').chain((operator) => plainCondition(operator)), weight: 8 },
+    {
+      arbitrary: fc.constantFrom<string>(...OPERATORS, 'IS_NOT_SET').chain((operator) => plainCondition(operator)),
+      weight: 8,
+    },
     ...(references.length === 0
       ? []
-      : [{ arbitrary: fc.record({ property: fc.constant(''), operator: fc.constantFrom('in_segment', 'not_in_segment'), value: fc.constantFrom(...references) }), weight: 1 }]),
+      : [
+          {
+            arbitrary: fc.record({
+              property: fc.constant(''),
+              operator: fc.constantFrom('in_segment', 'not_in_segment'),
+              value: fc.constantFrom(...references),
+            }),
+            weight: 1,
+          },
+        ]),
   );
 
 function plainCondition(operator: string): fc.Arbitrary<Condition> {
   const operands = OPERANDS_OF[operator] ?? OPERANDS;
-  return fc.record({ property: fc.constantFrom(...PROPERTIES), operator: fc.constant(operator), value: fc.constantFrom(...operands) });
+  return fc.record({
+    property: fc.constantFrom(...PROPERTIES),
+    operator: fc.constant(operator),
+    value: fc.constantFrom(...operands),
+  });
 }
 
 /** A definition that may refer to the segments `references`. */
@@ -73,7 +125,9 @@ export function definitions(references: readonly string[]): fc.Arbitrary<Segment
 /** Segments s0, s1 and so on, each of which may refer to those before. */
 export function segmentSets(count: number): fc.Arbitrary<ReadonlyMap<string, SegmentDefinition>> {
   const keys = Array.from({ length: count }, (_, index) => `s${index}`);
-  return fc.tuple(...keys.map((_, index) => definitions(keys.slice(0, index)))).map((all) => new Map(all.map((definition, index) => [`s${index}`, definition])));
+  return fc
+    .tuple(...keys.map((_, index) => definitions(keys.slice(0, index))))
+    .map((all) => new Map(all.map((definition, index) => [`s${index}`, definition])));
 }
 
 /** Traits of an identity as their JSON texts. */
@@ -83,7 +137,9 @@ export const traitMaps: fc.Arbitrary<ReadonlyMap<string, string>> = fc
 
 /** Changes of `user-0` to `user-<count - 1>`; in environments that are given their ordinals, by `idOf` the user's number and a second choice. */
 export function changes(count: number, idOf?: (user: number, isSecond: boolean) => number): fc.Arbitrary<Change> {
-  const removable = fc.array(fc.tuple(fc.constantFrom(...TRAIT_KEYS), fc.oneof(traitTexts, fc.constant(null))), { maxLength: 3 });
+  const removable = fc.array(fc.tuple(fc.constantFrom(...TRAIT_KEYS), fc.oneof(traitTexts, fc.constant(null))), {
+    maxLength: 3,
+  });
   return fc
     .record({
       user: fc.integer({ min: 0, max: count - 1 }),
@@ -93,8 +149,13 @@ export function changes(count: number, idOf?: (user: number, isSecond: boolean) 
       some: removable,
     })
     .map(({ user, dice, isSecond, traits, some }) => {
-      const identity = { identifier: `user-${user}`, ...(idOf === undefined ? {} : { identityId: idOf(user, isSecond) }) };
+      const identity = {
+        identifier: `user-${user}`,
+        ...(idOf === undefined ? {} : { identityId: idOf(user, isSecond) }),
+      };
       if (dice < 2) return { kind: 'delete', ...identity, traits: new Map() };
-      return dice < 6 ? { kind: 'upsert', ...identity, traits } : { kind: 'set_traits', ...identity, traits: new Map(some) };
+      return dice < 6
+        ? { kind: 'upsert', ...identity, traits }
+        : { kind: 'set_traits', ...identity, traits: new Map(some) };
     });
 }

@@ -6,7 +6,10 @@ import type { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_ch
 import { IndexService } from '../../src/gen/rollcall/v1/index_service_pb.js';
 import { IngestService } from '../../src/gen/rollcall/v1/ingest_service_pb.js';
 import { MembershipService } from '../../src/gen/rollcall/v1/membership_service_pb.js';
-import type { StreamMembersRequestSchema, StreamMembersResponse } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import type {
+  StreamMembersRequestSchema,
+  StreamMembersResponse,
+} from '../../src/gen/rollcall/v1/membership_service_pb.js';
 import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
 import type { ConditionSchema, RuleSchema } from '../../src/gen/rollcall/v1/segment_pb.js';
 import { SegmentService } from '../../src/gen/rollcall/v1/segment_service_pb.js';
@@ -42,9 +45,15 @@ export type SelectorInit = MessageInitShape<typeof SelectorSchema>;
 export type RuleInit = MessageInitShape<typeof RuleSchema>;
 
 /** Starts a server on a database. Flags are those of the command line, in camelCase. */
-export async function startTestRollcall(databaseUrl: string, flags: Readonly<Record<string, string>> = {}): Promise<TestRollcall> {
+export async function startTestRollcall(
+  databaseUrl: string,
+  flags: Readonly<Record<string, string>> = {},
+): Promise<TestRollcall> {
   const warnings: string[] = [];
-  const options = loadOptions({ env: {}, flags: { databaseUrl, grpcPort: '0', httpPort: '0', pollIntervalMs: '50', shutdownGraceMs: '500', ...flags } });
+  const options = loadOptions({
+    env: {},
+    flags: { databaseUrl, grpcPort: '0', httpPort: '0', pollIntervalMs: '50', shutdownGraceMs: '500', ...flags },
+  });
   const logger = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) });
   const rollcall = await startRollcall(options, logger);
   const grpcPort = Number(rollcall.grpcAddress.split(':').at(-1));
@@ -103,7 +112,11 @@ export function remove(identifier: string, environmentKey = 'default'): ChangeIn
 }
 
 /** Applies changes in batches of `batchSize`; the revision that holds them all. */
-export async function apply({ ingest }: Pick<Clients, 'ingest'>, changes: readonly ChangeInit[], batchSize = 10_000): Promise<bigint> {
+export async function apply(
+  { ingest }: Pick<Clients, 'ingest'>,
+  changes: readonly ChangeInit[],
+  batchSize = 10_000,
+): Promise<bigint> {
   const batches = Array.from({ length: Math.ceil(changes.length / batchSize) }, (_, batch) => ({
     changes: changes.slice(batch * batchSize, (batch + 1) * batchSize),
   }));
@@ -113,11 +126,19 @@ export async function apply({ ingest }: Pick<Clients, 'ingest'>, changes: readon
 
 /** `count` people `prefix-0`, `prefix-1`, …: a trait `n` (the number) and a trait `even`. */
 export function people(count: number, prefix = 'person', environmentKey = 'default'): ChangeInit[] {
-  return Array.from({ length: count }, (_, n) => upsert(`${prefix}-${n}`, { n: int(n), even: text(n % 2 === 0 ? 'yes' : 'no') }, environmentKey));
+  return Array.from({ length: count }, (_, n) =>
+    upsert(`${prefix}-${n}`, { n: int(n), even: text(n % 2 === 0 ? 'yes' : 'no') }, environmentKey),
+  );
 }
 
 /** Stores `count` identities at ordinals from 1 on as a source would have, `identifier` being SQL over the ordinal `n`, and builds all atoms over them. */
-export async function store(clients: Clients, { db }: Pick<TestDatabase, 'db'>, count: number, identifier = `'person-' || n`, environment = 'default'): Promise<void> {
+export async function store(
+  clients: Clients,
+  { db }: Pick<TestDatabase, 'db'>,
+  count: number,
+  identifier = `'person-' || n`,
+  environment = 'default',
+): Promise<void> {
   await db.sql.unsafe(`
     with stored as (
       insert into identity (environment_id, id, identifier, traits)
@@ -126,7 +147,8 @@ export async function store(clients: Clients, { db }: Pick<TestDatabase, 'db'>, 
     update environment_head set next_ordinal = ${count} + 1 from environment where environment.id = environment_id and key = '${environment}'`);
   await db.sql.unsafe('vacuum analyze identity');
   const { environments } = await clients.index.getStatus({ environment, includeAtoms: true });
-  for (const atomId of [0n, ...(environments[0]?.atoms ?? []).map(({ id }) => id)]) await clients.index.rebuildAtom({ environment, atomId });
+  for (const atomId of [0n, ...(environments[0]?.atoms ?? []).map(({ id }) => id)])
+    await clients.index.rebuildAtom({ environment, atomId });
   await eventually(async () => {
     const [building] = await db.sql`
       select from atom join environment on environment.id = environment_id and deleted_at is null where key = ${environment} and state = 'building'`;
@@ -135,9 +157,19 @@ export async function store(clients: Clients, { db }: Pick<TestDatabase, 'db'>, 
 }
 
 /** Creates a segment and waits until it is answered. */
-export async function putSegment(clients: Clients, key: string, rules: RuleInit[], environment = 'default'): Promise<void> {
+export async function putSegment(
+  clients: Clients,
+  key: string,
+  rules: RuleInit[],
+  environment = 'default',
+): Promise<void> {
   await clients.segments.create({ segment: { key, rules } });
-  await untilAnswered(() => clients.membership.count({ selector: segmentSelector(key, environment), freshness: { level: { case: 'latest', value: true } } }));
+  await untilAnswered(() =>
+    clients.membership.count({
+      selector: segmentSelector(key, environment),
+      freshness: { level: { case: 'latest', value: true } },
+    }),
+  );
 }
 
 /** The answer once its atoms are built. */
@@ -146,7 +178,10 @@ export async function untilAnswered<T>(call: () => Promise<T>): Promise<T> {
 }
 
 /** Calls again, for at most 20 s, while the error is one that passes. */
-export async function eventually<T>(call: () => Promise<T>, isPassing: (error: unknown) => boolean = () => true): Promise<T> {
+export async function eventually<T>(
+  call: () => Promise<T>,
+  isPassing: (error: unknown) => boolean = () => true,
+): Promise<T> {
   const until = Date.now() + 20_000;
   for (;;) {
     try {
@@ -164,7 +199,9 @@ export function reasonOf(error: unknown): string | undefined {
 }
 
 /** The reason and metadata of the error that a call rejects with. */
-export async function refusal(call: Promise<unknown>): Promise<{ reason: string | undefined; metadata: Record<string, string> }> {
+export async function refusal(
+  call: Promise<unknown>,
+): Promise<{ reason: string | undefined; metadata: Record<string, string> }> {
   const error: unknown = await call.then(
     () => new Error('the call was expected to be refused'),
     (thrown: unknown) => thrown,

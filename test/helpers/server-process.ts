@@ -17,7 +17,10 @@ export interface ServerOwner {
 /** Compiles the embedded server, so that other processes can run it as it is now; the folder, to be removed. */
 export async function compileEmbeddedPostgres(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-compiled-'));
-  const sources = [join('core', 'errors.ts'), ...(await readdir('src/storage')).filter((name) => name.endsWith('.ts')).map((name) => join('storage', name))];
+  const sources = [
+    join('core', 'errors.ts'),
+    ...(await readdir('src/storage')).filter((name) => name.endsWith('.ts')).map((name) => join('storage', name)),
+  ];
   await Promise.all(['core', 'storage'].map((room) => mkdir(join(folder, room))));
   await Promise.all(
     sources.map(async (source) => {
@@ -43,7 +46,9 @@ export function startServerOwner(compiled: string, dataDirectory: string): Serve
     } catch (error) {
       console.log('refused ' + error.message);
     }`;
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, dataDirectory], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, dataDirectory], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const outcome = new Promise<string>((resolveOutcome, reject) => {
     createInterface({ input: child.stdout }).once('line', resolveOutcome);
     child.once('error', reject);

@@ -31,10 +31,12 @@ export async function installFaults({ sql }: Database): Promise<StatementFaults>
       end if;
       return null;
     end $$;
-    ${TABLES.map((table) => `
+    ${TABLES.map(
+      (table) => `
       create trigger fault_before before insert or update or delete on ${table} for each statement execute function meet_fault();
       create trigger fault_after after insert or update or delete on ${table} for each statement execute function meet_fault();
-      create constraint trigger fault_commit after insert or update on ${table} initially deferred for each row execute function meet_fault();`).join('')}
+      create constraint trigger fault_commit after insert or update on ${table} initially deferred for each row execute function meet_fault();`,
+    ).join('')}
   `);
   return {
     async arm(fault, nth) {

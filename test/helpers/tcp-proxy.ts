@@ -19,7 +19,10 @@ export async function startTcpProxy(serverUrl: string, port = 0): Promise<TcpPro
   let isFrozen = false;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port || 5432), target.hostname);
-    for (const [from, to] of [[client, upstream], [upstream, client]] as const) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
       sockets.add(from);
       from.on('error', () => undefined).on('close', () => to.destroy());
       from.on('close', () => sockets.delete(from));

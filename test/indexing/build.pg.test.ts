@@ -6,8 +6,22 @@ import { putList } from '../../src/indexing/segment-writer.js';
 import { leaseAtom, readAtoms, type StoredAtom, unleasedAtoms } from '../../src/storage/atoms.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
-  applyTo, buildAll, buildOptions, condition, createApplier, createFixture, createIndex, definition, type Fixture, foldAll, membersOf, putSegment, readTruth,
-  selectSegment, setTraits, upsert,
+  applyTo,
+  buildAll,
+  buildOptions,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  foldAll,
+  membersOf,
+  putSegment,
+  readTruth,
+  selectSegment,
+  setTraits,
+  upsert,
 } from '../helpers/fixture.js';
 
 const USERS = 40;
@@ -20,7 +34,13 @@ beforeAll(async () => {
 afterAll(() => fixture.drop());
 beforeEach(async () => {
   environment = await fixture.environment({ ordinalMode: 'given' });
-  await applyTo(createApplier(fixture.database), environment, ...Array.from({ length: USERS }, (_, user) => upsert(`user-${user}`, { plan: '"pro"', n: String(user) }, user * 2 ** 16)));
+  await applyTo(
+    createApplier(fixture.database),
+    environment,
+    ...Array.from({ length: USERS }, (_, user) =>
+      upsert(`user-${user}`, { plan: '"pro"', n: String(user) }, user * 2 ** 16),
+    ),
+  );
   await putSegment(fixture.database, environment, 'pro', isPro);
 });
 
@@ -34,12 +54,17 @@ async function theAtom(): Promise<StoredAtom> {
 function signalAfter(looks: number): AbortSignal {
   const { signal } = new AbortController();
   let left = looks;
-  return new Proxy(signal, { get: (target, name) => (name === 'aborted' ? left-- <= 0 : (Reflect.get(target, name) as unknown)) });
+  return new Proxy(signal, {
+    get: (target, name) => (name === 'aborted' ? left-- <= 0 : (Reflect.get(target, name) as unknown)),
+  });
 }
 
 async function expectRight(): Promise<void> {
   const { identities } = await readTruth(fixture.database, environment);
-  const expected = identities.filter(({ traits }) => traits.get('plan') === '"pro"').map(({ identifier }) => identifier).sort();
+  const expected = identities
+    .filter(({ traits }) => traits.get('plan') === '"pro"')
+    .map(({ identifier }) => identifier)
+    .sort();
   expect(await membersOf(fixture.database, environment, 'pro')).toEqual(expected);
 }
 
@@ -48,12 +73,26 @@ describe('building an atom', () => {
     const { id } = await theAtom();
     const applier = createApplier(fixture.database);
     for (let step = 0; (await theAtom()).state === 'building'; step++) {
-      await buildAtom(fixture.database, environment, id, { ...buildOptions('first'), leaseMs: 0, signal: signalAfter(3) });
+      await buildAtom(fixture.database, environment, id, {
+        ...buildOptions('first'),
+        leaseMs: 0,
+        signal: signalAfter(3),
+      });
       const { scannedBelow, state } = await theAtom();
       if (state === 'building') expect(scannedBelow).toBeGreaterThanOrEqual(Math.min(USERS, (step + 1) * 6) * 2 ** 16);
       const moved = setTraits(`user-${step}`, { plan: '"free"' }, step * 2 ** 16);
-      await applyTo(applier, environment, moved, setTraits(`user-${USERS - 1 - step}`, { plan: '"free"' }, (USERS - 1 - step) * 2 ** 16));
-      await applyTo(applier, environment, upsert(`late-${step}`, { plan: '"pro"' }, step * 2 ** 16 + 9), upsert(`later-${step}`, { plan: '"pro"' }, 2 ** 40 + step));
+      await applyTo(
+        applier,
+        environment,
+        moved,
+        setTraits(`user-${USERS - 1 - step}`, { plan: '"free"' }, (USERS - 1 - step) * 2 ** 16),
+      );
+      await applyTo(
+        applier,
+        environment,
+        upsert(`late-${step}`, { plan: '"pro"' }, step * 2 ** 16 + 9),
+        upsert(`later-${step}`, { plan: '"pro"' }, 2 ** 40 + step),
+      );
     }
     await expectRight();
   });
@@ -63,8 +102,13 @@ describe('building an atom', () => {
     await leaseAtom(fixture.database.sql, environment.id, id, 'other', 60_000);
     expect(await buildAtom(fixture.database, environment, id, buildOptions('me'))).toBeUndefined();
     expect((await theAtom()).state).toBe('building');
-    expect((await unleasedAtoms(fixture.database.sql, 'me', 10_000)).some(({ environmentId }) => environmentId === environment.id)).toBe(false);
-    await fixture.database.sql`update atom set lease_until = now() - interval '1 second' where environment_id = ${environment.id}`;
+    expect(
+      (await unleasedAtoms(fixture.database.sql, 'me', 10_000)).some(
+        ({ environmentId }) => environmentId === environment.id,
+      ),
+    ).toBe(false);
+    await fixture.database
+      .sql`update atom set lease_until = now() - interval '1 second' where environment_id = ${environment.id}`;
     expect(await buildAtom(fixture.database, environment, id, buildOptions('me'))).toBeDefined();
     await expectRight();
   });
@@ -77,12 +121,21 @@ describe('building an atom', () => {
       const applier = createApplier(fixture.connect());
       for (let round = 0; round < 60; round++) {
         const user = round % USERS;
-        await applyTo(applier, own, setTraits(`user-${user}`, { plan: round % 3 === 0 ? '"pro"' : '"free"' }, user * 2 ** 16));
+        await applyTo(
+          applier,
+          own,
+          setTraits(`user-${user}`, { plan: round % 3 === 0 ? '"pro"' : '"free"' }, user * 2 ** 16),
+        );
       }
     })();
     const building = pools.map(async (pool, number) => {
       while ((await theAtom()).state === 'building') {
-        await buildAtom(pool, environment, id, { ...buildOptions(`builder-${number}`), leaseMs: 2, rangeChunks: 1, replayMaxBytes: 500 });
+        await buildAtom(pool, environment, id, {
+          ...buildOptions(`builder-${number}`),
+          leaseMs: 2,
+          rangeChunks: 1,
+          replayMaxBytes: 500,
+        });
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 60));
       }
     });
@@ -96,12 +149,17 @@ describe('building an atom', () => {
     await buildAll(fixture.database, environment);
     const index = createIndex(fixture.database, environment);
     await selectSegment(fixture.database, index, 'pro');
-    await fixture.database.sql`update atom set semantics = semantics - 1 where environment_id = ${environment.id} and id <> 0`;
+    await fixture.database
+      .sql`update atom set semantics = semantics - 1 where environment_id = ${environment.id} and id <> 0`;
     await fixture.database.sql`delete from atom_chunk where environment_id = ${environment.id} and atom_id <> 0`;
     const { id, state } = await theAtom();
     expect(state).toBe('building');
-    await expect(selectSegment(fixture.database, createIndex(fixture.database, environment), 'pro')).rejects.toMatchObject({ reason: 'ATOM_BUILDING' });
-    expect((await unleasedAtoms(fixture.database.sql, 'me', 10_000)).find((one) => one.environmentId === environment.id)).toMatchObject({ atomId: id, isOutdated: true });
+    await expect(
+      selectSegment(fixture.database, createIndex(fixture.database, environment), 'pro'),
+    ).rejects.toMatchObject({ reason: 'ATOM_BUILDING' });
+    expect(
+      (await unleasedAtoms(fixture.database.sql, 'me', 10_000)).find((one) => one.environmentId === environment.id),
+    ).toMatchObject({ atomId: id, isOutdated: true });
     await foldAll(fixture.database, environment);
     await rebuildAtom(fixture.database, environment, id);
     await buildAll(fixture.database, environment);
@@ -112,10 +170,13 @@ describe('building an atom', () => {
     const applier = createApplier(fixture.database);
     const { id, registeredRevision } = await theAtom();
     await buildAtom(fixture.database, environment, id, { ...buildOptions(), leaseMs: 0, signal: signalAfter(2) });
-    for (let user = 0; user < 5; user++) await applyTo(applier, environment, setTraits(`user-${user}`, { plan: '"free"' }, user * 2 ** 16));
+    for (let user = 0; user < 5; user++)
+      await applyTo(applier, environment, setTraits(`user-${user}`, { plan: '"free"' }, user * 2 ** 16));
     await foldAll(fixture.database, environment);
     await trim(fixture.database, environment.id, -60_000);
-    const [oldest] = await fixture.database.sql<{ revision: number }[]>`select min(revision) as revision from atom_log where environment_id = ${environment.id}`;
+    const [oldest] = await fixture.database.sql<
+      { revision: number }[]
+    >`select min(revision) as revision from atom_log where environment_id = ${environment.id}`;
     expect(oldest?.revision).toBeLessThanOrEqual(registeredRevision + 1);
     await buildAll(fixture.database, environment);
     await expectRight();
@@ -132,7 +193,10 @@ describe('atoms that nobody needs', () => {
     expect(await dropIdleAtoms(fixture.database, environment, 3_600_000)).toBeUndefined();
     expect(await dropIdleAtoms(fixture.database, environment, -1_000)).toBeDefined();
     expect(await readAtoms(fixture.database.sql, environment.id)).toEqual([]);
-    expect(await fixture.database.sql`select from atom_chunk where environment_id = ${environment.id} and atom_id = ${atom.id}`).toHaveLength(0);
+    expect(
+      await fixture.database
+        .sql`select from atom_chunk where environment_id = ${environment.id} and atom_id = ${atom.id}`,
+    ).toHaveLength(0);
     await putSegment(fixture.database, environment, 'pro', isPro);
     await buildAll(fixture.database, environment);
     expect((await theAtom()).id).not.toBe(atom.id);
@@ -144,7 +208,8 @@ describe('a stored list', () => {
   it('is one atom, whatever its length, and moves the segments that refer to it when it changes', async () => {
     const values = new Set(Array.from({ length: 5_000 }, (_, n) => `user-${n * 2}`));
     await putList(fixture.database, environment.project, 'even', values);
-    const inList = (list: string) => definition([{ property: '$.identity.identifier', operator: 'IN', value: '', list: { name: list, sha256: '' } }]);
+    const inList = (list: string) =>
+      definition([{ property: '$.identity.identifier', operator: 'IN', value: '', list: { name: list, sha256: '' } }]);
     await putSegment(fixture.database, environment, 'even', inList('even'));
     await buildAll(fixture.database, environment);
     expect(await membersOf(fixture.database, environment, 'even')).toHaveLength(USERS / 2);
@@ -154,6 +219,8 @@ describe('a stored list', () => {
     await putList(fixture.database, environment.project, 'even', new Set(['user-101']));
     await buildAll(fixture.database, environment);
     expect(await membersOf(fixture.database, environment, 'even')).toEqual(['user-101']);
-    await expect(putSegment(fixture.database, environment, 'odd', inList('odd'))).rejects.toMatchObject({ reason: 'LIST_NOT_FOUND' });
+    await expect(putSegment(fixture.database, environment, 'odd', inList('odd'))).rejects.toMatchObject({
+      reason: 'LIST_NOT_FOUND',
+    });
   });
 });

@@ -4,8 +4,22 @@ import { compileSegment, atomsOfTree } from '../../src/core/compile.js';
 import { inTransaction } from '../../src/storage/database.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
-  applyTo, batch, bitmapOf, buildAll, condition, createApplier, createFixture, createIndex, definition, type Fixture, membersOf, putSegment, readTruth,
-  remove, setTraits, upsert,
+  applyTo,
+  batch,
+  bitmapOf,
+  buildAll,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  membersOf,
+  putSegment,
+  readTruth,
+  remove,
+  setTraits,
+  upsert,
 } from '../helpers/fixture.js';
 import { waitUntilBlocked } from '../helpers/blocked-backends.js';
 
@@ -25,7 +39,7 @@ async function whileHeadIsHeld<T>(environment: Environment, work: () => Promise<
 }
 
 describe('writers in several processes', () => {
-  it('that create the same identifiers at once make each once, and clear each other\'s bits', async () => {
+  it("that create the same identifiers at once make each once, and clear each other's bits", async () => {
     const environment = await fixture.environment();
     await putSegment(fixture.database, environment, 'pro', isPro);
     await buildAll(fixture.database, environment);
@@ -40,9 +54,13 @@ describe('writers in several processes', () => {
       );
     }
     const { identities } = await readTruth(fixture.database, environment);
-    expect(identities.map(({ identifier }) => identifier).sort()).toEqual([...new Set(identities.map(({ identifier }) => identifier))].sort());
+    expect(identities.map(({ identifier }) => identifier).sort()).toEqual(
+      [...new Set(identities.map(({ identifier }) => identifier))].sort(),
+    );
     expect(identities).toHaveLength(30);
-    const expected = identities.filter(({ traits }) => traits.get('plan') === '"pro"').map(({ identifier }) => identifier);
+    const expected = identities
+      .filter(({ traits }) => traits.get('plan') === '"pro"')
+      .map(({ identifier }) => identifier);
     expect(await membersOf(fixture.database, environment, 'pro')).toEqual(expected.sort());
   });
 
@@ -52,7 +70,10 @@ describe('writers in several processes', () => {
     for (let round = 0; round < 10; round++) {
       await Promise.all(
         appliers.map((applier, writer) => {
-          const changes = [...batch(writer === 0 ? one : other, [upsert('a', { n: String(round) })]), ...batch(writer === 0 ? other : one, [upsert('a', { n: String(round) }), upsert('b')])];
+          const changes = [
+            ...batch(writer === 0 ? one : other, [upsert('a', { n: String(round) })]),
+            ...batch(writer === 0 ? other : one, [upsert('a', { n: String(round) }), upsert('b')]),
+          ];
           return applier.apply(changes);
         }),
       );
@@ -90,7 +111,9 @@ describe('writers in several processes', () => {
     await applyTo(one, environment, upsert('a', { old: '1' }));
     for (let round = 0; round < 8; round++) {
       await Promise.all([
-        applyTo(one, environment, remove('a')).then(() => applyTo(one, environment, upsert('a', { new: String(round) }))),
+        applyTo(one, environment, remove('a')).then(() =>
+          applyTo(one, environment, upsert('a', { new: String(round) })),
+        ),
         applyTo(other, environment, setTraits('a', { mine: String(round) })),
         applyTo(other, environment, setTraits('b', { mine: String(round) }), setTraits('a', { other: '1' })),
       ]);
@@ -102,7 +125,13 @@ describe('writers in several processes', () => {
   it('commit their revisions in order, each with its row in the log', async () => {
     const environment = await fixture.environment();
     const appliers = [1, 2, 3].map(() => createApplier(fixture.connect()));
-    await Promise.all(appliers.flatMap((applier, writer) => Array.from({ length: 8 }, (_, n) => applyTo(applier, environment, upsert(`w${writer}`, { n: String(n) }), upsert(`u${n}`)))));
+    await Promise.all(
+      appliers.flatMap((applier, writer) =>
+        Array.from({ length: 8 }, (_, n) =>
+          applyTo(applier, environment, upsert(`w${writer}`, { n: String(n) }), upsert(`u${n}`)),
+        ),
+      ),
+    );
     const rows = await fixture.database.sql<{ revision: number; at: Date }[]>`
       select revision, committed_at as at from atom_log where environment_id = ${environment.id} order by revision`;
     const { revision } = await readTruth(fixture.database, environment);

@@ -16,7 +16,18 @@ import { readAtoms } from '../../src/storage/atoms.js';
 import type { Database } from '../../src/storage/database.js';
 import type { Environment, OrdinalMode } from '../../src/storage/environments.js';
 import {
-  applyTo, bitmapOf, buildAll, buildOptions, createApplier, createFixture, createIndex, type Fixture, ordinalsWhere, putSegment, readTruth, selectSegment,
+  applyTo,
+  bitmapOf,
+  buildAll,
+  buildOptions,
+  createApplier,
+  createFixture,
+  createIndex,
+  type Fixture,
+  ordinalsWhere,
+  putSegment,
+  readTruth,
+  selectSegment,
   type Truth,
 } from '../helpers/fixture.js';
 import { isAtomTrue, isMember } from '../helpers/oracle.js';
@@ -41,9 +52,21 @@ function givenId(user: number, isSecond: boolean): number {
 }
 
 const scenarios = fc.constantFrom<OrdinalMode>('allotted', 'given').chain((mode) => {
-  const batches = fc.array(fc.array(changes(USERS, mode === 'given' ? givenId : undefined), { minLength: 1, maxLength: 15 }), { minLength: 1, maxLength: 4 });
-  const round = fc.record({ writers: fc.array(batches, { minLength: 3, maxLength: 3 }), edited: definitions(['s0']), draft: definitions([]), isRemoved: fc.boolean() });
-  return fc.record({ mode: fc.constant(mode), segments: segmentSets(6), rounds: fc.array(round, { minLength: ROUNDS, maxLength: ROUNDS }) });
+  const batches = fc.array(
+    fc.array(changes(USERS, mode === 'given' ? givenId : undefined), { minLength: 1, maxLength: 15 }),
+    { minLength: 1, maxLength: 4 },
+  );
+  const round = fc.record({
+    writers: fc.array(batches, { minLength: 3, maxLength: 3 }),
+    edited: definitions(['s0']),
+    draft: definitions([]),
+    isRemoved: fc.boolean(),
+  });
+  return fc.record({
+    mode: fc.constant(mode),
+    segments: segmentSets(6),
+    rounds: fc.array(round, { minLength: ROUNDS, maxLength: ROUNDS }),
+  });
 });
 type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never;
 
@@ -72,11 +95,18 @@ class World {
   /** Everything at once: writers, builders, folds, trims, readers, an edited segment and a draft that comes and goes. */
   async run({ writers, edited, draft, isRemoved }: Scenario['rounds'][number], round: number): Promise<void> {
     this.#isChanging = true;
-    const background = [this.#repeat(() => this.#build()), this.#repeat(() => this.#fold()), this.#repeat(() => this.#read()), this.#repeat(() => this.#rebuild())];
+    const background = [
+      this.#repeat(() => this.#build()),
+      this.#repeat(() => this.#fold()),
+      this.#repeat(() => this.#read()),
+      this.#repeat(() => this.#rebuild()),
+    ];
     const key = `late${round}`;
     await Promise.all([
       ...writers.map((batches, writer) => this.#write(writer, batches)),
-      this.put(key, edited).then(() => this.put('s5', edited)).then(() => (isRemoved ? this.remove(key) : undefined)),
+      this.put(key, edited)
+        .then(() => this.put('s5', edited))
+        .then(() => (isRemoved ? this.remove(key) : undefined)),
       this.#useDraft(draft),
     ]);
     this.#isChanging = false;
@@ -94,8 +124,14 @@ class World {
   }
 
   async #build(): Promise<void> {
-    const building = (await readAtoms(fixture.database.sql, this.environment.id)).filter(({ state }) => state === 'building');
-    await Promise.all(building.slice(0, 4).map(({ id }) => buildAtom(fixture.database, this.environment, id, { ...buildOptions(), replayMaxBytes: 50 })));
+    const building = (await readAtoms(fixture.database.sql, this.environment.id)).filter(
+      ({ state }) => state === 'building',
+    );
+    await Promise.all(
+      building
+        .slice(0, 4)
+        .map(({ id }) => buildAtom(fixture.database, this.environment, id, { ...buildOptions(), replayMaxBytes: 50 })),
+    );
     if (building.length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
@@ -126,7 +162,10 @@ class World {
       for (const key of [...this.#definitions.keys()].slice(0, 3)) {
         const definitionsThen = new Map(this.#definitions);
         try {
-          const { set, served } = await selectSegment(pools[number] ?? fixture.database, index, key, { level: 'exact', revision: truth.revision });
+          const { set, served } = await selectSegment(pools[number] ?? fixture.database, index, key, {
+            level: 'exact',
+            revision: truth.revision,
+          });
           if (served.isPending || key === 's5') continue;
           expect([...set], `${key} at revision ${truth.revision}`).toEqual(this.#members(truth, key, definitionsThen));
         } catch (error) {
@@ -138,7 +177,9 @@ class World {
   }
 
   #members(truth: Truth, key: string, of: ReadonlyMap<string, SegmentDefinition>): number[] {
-    return ordinalsWhere(truth, (identity) => isMember(key, identity, { environment: this.environment, definitions: of }));
+    return ordinalsWhere(truth, (identity) =>
+      isMember(key, identity, { environment: this.environment, definitions: of }),
+    );
   }
 
   /** Nobody writes: every atom and segment, in memory that followed and loaded anew, is what the oracle says. */
@@ -148,10 +189,12 @@ class World {
     const atoms = await readAtoms(fixture.database.sql, this.environment.id);
     expect(atoms.filter(({ state }) => state !== 'ready')).toEqual([]);
     for (const index of [...this.#indexes, createIndex(fixture.database, this.environment)]) {
-      expect([...(await bitmapOf(index, UNIVERSE_ATOM_ID) ?? [])]).toEqual(ordinalsWhere(truth, () => true));
+      expect([...((await bitmapOf(index, UNIVERSE_ATOM_ID)) ?? [])]).toEqual(ordinalsWhere(truth, () => true));
       for (const { id, definition } of atoms) {
-        const expected = ordinalsWhere(truth, (identity) => isAtomTrue(definition, identity, { environment: this.environment }));
-        expect([...(await bitmapOf(index, id) ?? [])], JSON.stringify(definition)).toEqual(expected);
+        const expected = ordinalsWhere(truth, (identity) =>
+          isAtomTrue(definition, identity, { environment: this.environment }),
+        );
+        expect([...((await bitmapOf(index, id)) ?? [])], JSON.stringify(definition)).toEqual(expected);
       }
       for (const key of this.#definitions.keys()) {
         const { set, revision, served } = await selectSegment(fixture.database, index, key);
@@ -159,7 +202,11 @@ class World {
         expect([...set], key).toEqual(this.#members(truth, key, this.#definitions));
       }
     }
-    const verified = await verify(fixture.database, this.environment, { sampleShare: 1, maxRanges: Infinity, signal: new AbortController().signal });
+    const verified = await verify(fixture.database, this.environment, {
+      sampleShare: 1,
+      maxRanges: Infinity,
+      signal: new AbortController().signal,
+    });
     expect(verified.differences).toEqual([]);
   }
 }

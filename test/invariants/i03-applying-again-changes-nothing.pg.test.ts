@@ -2,7 +2,18 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Change, changeTraits } from '../../src/core/changes.js';
 import type { OrdinalMode } from '../../src/storage/environments.js';
-import { applyTo, bitmapOf, buildAll, createApplier, createFixture, createIndex, type Fixture, ordinalsWhere, putSegment, readTruth } from '../helpers/fixture.js';
+import {
+  applyTo,
+  bitmapOf,
+  buildAll,
+  createApplier,
+  createFixture,
+  createIndex,
+  type Fixture,
+  ordinalsWhere,
+  putSegment,
+  readTruth,
+} from '../helpers/fixture.js';
 import { isMember } from '../helpers/oracle.js';
 import { changes, checkProperty, segmentSets } from '../helpers/random-segments.js';
 
@@ -46,7 +57,8 @@ describe('I3: applying a batch twice, or any part of the stream again up to its 
         await buildAll(fixture.database, environment);
         const applier = createApplier(fixture.database);
         const edges = [...new Set([0, ...cuts.filter((cut) => cut < all.length), all.length])].sort((a, b) => a - b);
-        for (const [number, edge] of edges.slice(1).entries()) await applyTo(applier, environment, ...all.slice(edges[number], edge));
+        for (const [number, edge] of edges.slice(1).entries())
+          await applyTo(applier, environment, ...all.slice(edges[number], edge));
         for (const from of [edges.at(-2) ?? 0, Math.min(again, all.length - 1), 0]) {
           await applyTo(applier, environment, ...all.slice(from));
           const truth = await readTruth(fixture.database, environment);
@@ -57,7 +69,9 @@ describe('I3: applying a batch twice, or any part of the stream again up to its 
           for (const key of segments.keys()) {
             const served = index.catalog.serve(key);
             await index.load(index.missing(served));
-            const expected = ordinalsWhere(truth, (identity) => isMember(key, identity, { environment, definitions: segments }));
+            const expected = ordinalsWhere(truth, (identity) =>
+              isMember(key, identity, { environment, definitions: segments }),
+            );
             expect([...index.members(served)]).toEqual(expected);
           }
         }
@@ -69,7 +83,14 @@ describe('I3: applying a batch twice, or any part of the stream again up to its 
   it('and the very same batch takes no revision the second time', async () => {
     const environment = await fixture.environment();
     const applier = createApplier(fixture.database);
-    const all: Change[] = ['a', 'b', 'c'].map((identifier) => ({ kind: 'upsert', identifier, traits: new Map([['n', '1.0'], ['é', '{"b": [1, 2.0], "aa": null}']]) }));
+    const all: Change[] = ['a', 'b', 'c'].map((identifier) => ({
+      kind: 'upsert',
+      identifier,
+      traits: new Map([
+        ['n', '1.0'],
+        ['é', '{"b": [1, 2.0], "aa": null}'],
+      ]),
+    }));
     const first = await applyTo(applier, environment, ...all);
     const second = await applyTo(applier, environment, ...all);
     expect(second.revisions).toEqual(first.revisions);

@@ -8,7 +8,17 @@ import { START } from '../../src/query/resume.js';
 import { sampleOrdinals } from '../../src/query/sample.js';
 import { countMembers, select, type Target } from '../../src/query/select.js';
 import type { Environment, OrdinalMode } from '../../src/storage/environments.js';
-import { applyTo, buildAll, createApplier, createFixture, createIndex, type Fixture, ordinalsWhere, putSegment, readTruth } from '../helpers/fixture.js';
+import {
+  applyTo,
+  buildAll,
+  createApplier,
+  createFixture,
+  createIndex,
+  type Fixture,
+  ordinalsWhere,
+  putSegment,
+  readTruth,
+} from '../helpers/fixture.js';
 import { isMember } from '../helpers/oracle.js';
 import { changes, checkProperty, segmentSets } from '../helpers/random-segments.js';
 
@@ -26,14 +36,23 @@ const cases = fc.constantFrom<OrdinalMode>('allotted', 'given').chain((mode) =>
   fc.record({
     mode: fc.constant(mode),
     segments: segmentSets(4),
-    all: fc.array(changes(USERS, mode === 'given' ? (user) => user * 40_000 : undefined), { minLength: 20, maxLength: 150 }),
+    all: fc.array(changes(USERS, mode === 'given' ? (user) => user * 40_000 : undefined), {
+      minLength: 20,
+      maxLength: 150,
+    }),
     seed: fc.bigInt({ min: 0n, max: 2n ** 63n }),
   }),
 );
 
 async function streamed(environment: Environment, set: OrdinalSet, includeTraits: boolean): Promise<string[]> {
   const identifiers: string[] = [];
-  for await (const page of readPages(fixture.database, environment.id, { set, after: START, limit: Infinity, includeTraits, signal })) {
+  for await (const page of readPages(fixture.database, environment.id, {
+    set,
+    after: START,
+    limit: Infinity,
+    includeTraits,
+    signal,
+  })) {
     if (page.kind === 'packed') identifiers.push(...page.bytes.toString().split('\n').slice(0, -1));
     else if (page.kind === 'listed') identifiers.push(...page.identifiers);
     else identifiers.push(...page.identities.map(({ identifier }) => identifier));
@@ -54,7 +73,8 @@ describe('I6: count = number of streamed members; sample is among the members; c
         for (const key of segments.keys()) {
           const target: Target = { kind: 'segment', key };
           const { set } = await select(fixture.database, index, target, latest);
-          const isIn = (identity: (typeof truth.identities)[number]): boolean => isMember(key, identity, { environment, definitions: segments });
+          const isIn = (identity: (typeof truth.identities)[number]): boolean =>
+            isMember(key, identity, { environment, definitions: segments });
           const expected = truth.identities.filter(isIn).map(({ identifier }) => identifier);
           expect([...set], key).toEqual(ordinalsWhere(truth, isIn));
           expect((await countMembers(fixture.database, index, target, latest)).count).toBe(expected.length);
@@ -67,14 +87,28 @@ describe('I6: count = number of streamed members; sample is among the members; c
           expect(sampleOrdinals(set, 5, seed)).toEqual(sample);
         }
         for (const { identifier, id } of truth.identities.slice(0, 8)) {
-          const { results } = await checkMembership(fixture.database, index, { kind: 'identifier', identifier }, [...segments.keys()], latest);
-          const expected = [...segments.keys()].map((key) => truth.identities.some((one) => one.id === id && isMember(key, one, { environment, definitions: segments })));
+          const { results } = await checkMembership(
+            fixture.database,
+            index,
+            { kind: 'identifier', identifier },
+            [...segments.keys()],
+            latest,
+          );
+          const expected = [...segments.keys()].map((key) =>
+            truth.identities.some((one) => one.id === id && isMember(key, one, { environment, definitions: segments })),
+          );
           expect(results.map((result) => 'isMember' in result && result.isMember)).toEqual(expected);
           const [identity] = truth.identities.filter((one) => one.id === id);
           const inline = { kind: 'inline', identifier, traits: identity?.traits ?? new Map<string, string>() } as const;
           const drafted = await checkMembership(fixture.database, index, inline, [...segments.keys()], latest);
           expect(drafted.results.map((result) => 'isMember' in result && result.isMember)).toEqual(expected);
-          const { root } = await explain(fixture.database, index, { kind: 'segment', key: 's3' }, { kind: 'id', id }, latest);
+          const { root } = await explain(
+            fixture.database,
+            index,
+            { kind: 'segment', key: 's3' },
+            { kind: 'id', id },
+            latest,
+          );
           expect(root.isTrue).toBe(expected[3]);
         }
       }),
@@ -85,20 +119,44 @@ describe('I6: count = number of streamed members; sample is among the members; c
   it('and pages of any size, with and without a query, are the members in ordinal order', async () => {
     const environment = await fixture.environment();
     const identifiers = Array.from({ length: 130 }, (_, user) => `${user % 3 === 0 ? 'Ünï%_' : 'user'}-${user}`);
-    await applyTo(createApplier(fixture.database), environment, ...identifiers.map((identifier) => ({ kind: 'upsert' as const, identifier, traits: new Map() })));
-    await putSegment(fixture.database, environment, 'all', { dialect: 'flagsmith', enabled: true, parent: '', rules: [{ type: 'ALL', conditions: [], rules: [] }] });
+    await applyTo(
+      createApplier(fixture.database),
+      environment,
+      ...identifiers.map((identifier) => ({ kind: 'upsert' as const, identifier, traits: new Map() })),
+    );
+    await putSegment(fixture.database, environment, 'all', {
+      dialect: 'flagsmith',
+      enabled: true,
+      parent: '',
+      rules: [{ type: 'ALL', conditions: [], rules: [] }],
+    });
     const index = createIndex(fixture.database, environment);
     const selection = await select(fixture.database, index, { kind: 'segment', key: 'all' }, latest);
-    for (const [query, expected] of [['', identifiers], ['ünÏ%_', identifiers.filter((one) => one.startsWith('Ü'))], ['R-1', identifiers.filter((one) => one.includes('r-1'))], ['none', []]] as const) {
+    for (const [query, expected] of [
+      ['', identifiers],
+      ['ünÏ%_', identifiers.filter((one) => one.startsWith('Ü'))],
+      ['R-1', identifiers.filter((one) => one.includes('r-1'))],
+      ['none', []],
+    ] as const) {
       for (const size of [1, 5, 16, 100]) {
         const read: string[] = [];
-        for (let after: number | undefined = START; after !== undefined; ) {
-          const page = await listPage(fixture.database, index, selection, { after, size, query, includeTraits: false, signal });
+        for (let after: number | undefined = START; after !== undefined;) {
+          const page = await listPage(fixture.database, index, selection, {
+            after,
+            size,
+            query,
+            includeTraits: false,
+            signal,
+          });
           expect(page.identities.length).toBeLessThanOrEqual(size);
           read.push(...page.identities.map(({ identifier }) => identifier));
           after = page.nextAfter;
         }
-        expect([query, size, read]).toEqual([query, size, [...expected].sort((a, b) => identifiers.indexOf(a) - identifiers.indexOf(b))]);
+        expect([query, size, read]).toEqual([
+          query,
+          size,
+          [...expected].sort((a, b) => identifiers.indexOf(a) - identifiers.indexOf(b)),
+        ]);
       }
     }
   });

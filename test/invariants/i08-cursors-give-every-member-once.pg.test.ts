@@ -6,7 +6,19 @@ import { readPages } from '../../src/query/member-pages.js';
 import { type Resumed, resume } from '../../src/query/resume.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
-  applyTo, buildAll, condition, createApplier, createFixture, createIndex, definition, type Fixture, foldAll, putSegment, remove, setTraits, upsert,
+  applyTo,
+  buildAll,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  foldAll,
+  putSegment,
+  remove,
+  setTraits,
+  upsert,
 } from '../helpers/fixture.js';
 
 const USERS = 30;
@@ -26,30 +38,56 @@ beforeEach(async () => {
   environment = await fixture.environment();
   await putSegment(fixture.database, environment, 'pro', isPro);
   await buildAll(fixture.database, environment);
-  await applyTo(createApplier(fixture.database), environment, ...Array.from({ length: USERS }, (_, user) => upsert(`user-${user}`, { plan: '"pro"' })));
+  await applyTo(
+    createApplier(fixture.database),
+    environment,
+    ...Array.from({ length: USERS }, (_, user) => upsert(`user-${user}`, { plan: '"pro"' })),
+  );
   index = createIndex(fixture.database, environment);
 });
 
 function cursorAt(selection: Selection, after: number): string {
   const { served, revision, committedAt } = selection;
-  return encodeCursor({ query: QUERY, predicate: served.predicate.key, revision, committedAtMs: committedAt.getTime(), after });
+  return encodeCursor({
+    query: QUERY,
+    predicate: served.predicate.key,
+    revision,
+    committedAtMs: committedAt.getTime(),
+    after,
+  });
 }
 
 async function goOn(cursor: string | undefined, isStrict = false, from = index): Promise<Resumed> {
   const decoded = cursor === undefined ? undefined : decodeCursor(cursor, QUERY);
-  return resume(fixture.database, from, target, { freshness: { level: 'minimize_latency' }, cursor: decoded, isStrict });
+  return resume(fixture.database, from, target, {
+    freshness: { level: 'minimize_latency' },
+    cursor: decoded,
+    isStrict,
+  });
 }
 
 /** One page of two members: their identifiers, and the cursor after them. */
 async function readPage({ selection, after }: Resumed): Promise<{ identifiers: string[]; cursor: string }> {
-  for await (const page of readPages(fixture.database, environment.id, { set: selection.set, after, limit: 2, includeTraits: true, signal })) {
-    if (page.kind === 'traits') return { identifiers: page.identities.map(({ identifier }) => identifier), cursor: cursorAt(selection, page.ordinals.at(-1) ?? after) };
+  for await (const page of readPages(fixture.database, environment.id, {
+    set: selection.set,
+    after,
+    limit: 2,
+    includeTraits: true,
+    signal,
+  })) {
+    if (page.kind === 'traits')
+      return {
+        identifiers: page.identities.map(({ identifier }) => identifier),
+        cursor: cursorAt(selection, page.ordinals.at(-1) ?? after),
+      };
   }
   return { identifiers: [], cursor: cursorAt(selection, after) };
 }
 
 /** Reads to the end, resuming after every page; `between` happens before each. */
-async function readAll(between: (page: number) => Promise<EnvironmentIndex | undefined>): Promise<{ read: string[]; changedAt: number | undefined }> {
+async function readAll(
+  between: (page: number) => Promise<EnvironmentIndex | undefined>,
+): Promise<{ read: string[]; changedAt: number | undefined }> {
   const read: string[] = [];
   let cursor: string | undefined;
   let changedAt: number | undefined;
@@ -68,7 +106,13 @@ describe('I8: resuming from a cursor gives every member that was one throughout 
     const applier = createApplier(fixture.database);
     const { read, changedAt } = await readAll(async (page) => {
       if (page === 0) return undefined;
-      await applyTo(applier, environment, setTraits(`user-${page}`, { plan: '"free"' }), upsert(`late-${page}`, { plan: '"pro"' }), remove(`user-${USERS - 1 - page}`));
+      await applyTo(
+        applier,
+        environment,
+        setTraits(`user-${page}`, { plan: '"free"' }),
+        upsert(`late-${page}`, { plan: '"pro"' }),
+        remove(`user-${USERS - 1 - page}`),
+      );
       if (page % 3 === 0) await foldAll(fixture.database, environment);
       return createIndex(fixture.database, environment);
     });
@@ -80,7 +124,13 @@ describe('I8: resuming from a cursor gives every member that was one throughout 
     const applier = createApplier(fixture.database);
     const { read, changedAt } = await readAll(async (page) => {
       if (page !== 3) return undefined;
-      const changed = await applyTo(applier, environment, remove('user-1'), remove('user-20'), upsert('late', { plan: '"pro"' }));
+      const changed = await applyTo(
+        applier,
+        environment,
+        remove('user-1'),
+        remove('user-20'),
+        upsert('late', { plan: '"pro"' }),
+      );
       expect(changed.unchanged).toBe(0);
       await foldAll(fixture.database, environment);
       await trim(fixture.database, environment.id, -60_000);
@@ -88,14 +138,18 @@ describe('I8: resuming from a cursor gives every member that was one throughout 
     });
     expect(changedAt).toBe(3);
     expect(new Set(read).size).toBe(read.length);
-    const throughout = Array.from({ length: USERS }, (_, user) => `user-${user}`).filter((identifier) => identifier !== 'user-1' && identifier !== 'user-20');
+    const throughout = Array.from({ length: USERS }, (_, user) => `user-${user}`).filter(
+      (identifier) => identifier !== 'user-1' && identifier !== 'user-20',
+    );
     expect(read.filter((identifier) => throughout.includes(identifier))).toEqual(throughout);
     const fresh = createIndex(fixture.database, environment);
     const [first] = [await goOn(undefined, false, fresh)];
     await applyTo(applier, environment, upsert('later', { plan: '"pro"' }));
     await foldAll(fixture.database, environment);
     await trim(fixture.database, environment.id, -60_000);
-    await expect(goOn(cursorAt(first.selection, 1), true, createIndex(fixture.database, environment))).rejects.toMatchObject({ reason: 'CURSOR_EXPIRED' });
+    await expect(
+      goOn(cursorAt(first.selection, 1), true, createIndex(fixture.database, environment)),
+    ).rejects.toMatchObject({ reason: 'CURSOR_EXPIRED' });
   });
 
   it('with the new rules after the segment was edited, saying so, or not at all where the caller is strict', async () => {
@@ -125,7 +179,13 @@ describe('I8: resuming from a cursor gives every member that was one throughout 
     await goOn(undefined);
     const { revision } = index;
     await applyTo(applier, environment, setTraits('user-0', { plan: '"free"' }));
-    const { cursor } = await readPage(await resume(fixture.database, index, target, { freshness: { level: 'latest' }, cursor: undefined, isStrict: true }));
+    const { cursor } = await readPage(
+      await resume(fixture.database, index, target, {
+        freshness: { level: 'latest' },
+        cursor: undefined,
+        isStrict: true,
+      }),
+    );
     await restoreTo(revision);
     await applyTo(applier, environment, setTraits('user-1', { plan: '"free"' }));
     await index.advance();

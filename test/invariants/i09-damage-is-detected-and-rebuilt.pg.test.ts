@@ -5,8 +5,21 @@ import { verify } from '../../src/indexing/verify.js';
 import { readAtoms } from '../../src/storage/atoms.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
-  applyTo, bitmapOf, buildAll, condition, createApplier, createFixture, createIndex, definition, type Fixture, foldAll, membersOf, putSegment, selectSegment,
-  setTraits, upsert,
+  applyTo,
+  bitmapOf,
+  buildAll,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  foldAll,
+  membersOf,
+  putSegment,
+  selectSegment,
+  setTraits,
+  upsert,
 } from '../helpers/fixture.js';
 
 const CHUNK = 2 ** 16;
@@ -24,7 +37,13 @@ beforeEach(async () => {
   await putSegment(fixture.database, environment, 'pro', definition([condition('plan', 'EQUAL', 'pro')]));
   await buildAll(fixture.database, environment);
   const applier = createApplier(fixture.database);
-  await applyTo(applier, environment, ...[0, 1, CHUNK, CHUNK + 1, CHUNK + 2, 2 ** 32, 2 ** 32 + 1].map((id) => upsert(`user-${id}`, { plan: '"pro"' }, id)));
+  await applyTo(
+    applier,
+    environment,
+    ...[0, 1, CHUNK, CHUNK + 1, CHUNK + 2, 2 ** 32, 2 ** 32 + 1].map((id) =>
+      upsert(`user-${id}`, { plan: '"pro"' }, id),
+    ),
+  );
   await foldAll(fixture.database, environment);
   const [atom] = await readAtoms(fixture.database.sql, environment.id);
   atomId = atom?.id ?? -1;
@@ -33,19 +52,30 @@ beforeEach(async () => {
 const MEMBERS = [0, 1, CHUNK, CHUNK + 1, CHUNK + 2, 2 ** 32, 2 ** 32 + 1];
 
 async function chunks(statement: string): Promise<void> {
-  const { count } = await fixture.database.sql.unsafe(statement.replace('$where', `environment_id = ${environment.id} and atom_id = ${atomId}`));
+  const { count } = await fixture.database.sql.unsafe(
+    statement.replace('$where', `environment_id = ${environment.id} and atom_id = ${atomId}`),
+  );
   expect(count).toBeGreaterThan(0);
 }
 
 const DAMAGES: readonly (readonly [string, string])[] = [
-  ['a byte is flipped', `update atom_chunk set bitmap = set_byte(bitmap, length(bitmap) - 1, get_byte(bitmap, length(bitmap) - 1) # 8) where $where and chunk = 1`],
-  ['the bytes are cut short', `update atom_chunk set bitmap = substring(bitmap for length(bitmap) - 1) where $where and chunk = 1`],
+  [
+    'a byte is flipped',
+    `update atom_chunk set bitmap = set_byte(bitmap, length(bitmap) - 1, get_byte(bitmap, length(bitmap) - 1) # 8) where $where and chunk = 1`,
+  ],
+  [
+    'the bytes are cut short',
+    `update atom_chunk set bitmap = substring(bitmap for length(bitmap) - 1) where $where and chunk = 1`,
+  ],
   ['the bytes are gone', `update atom_chunk set bitmap = '' where $where and chunk = 1`],
   ['the checksum is another', `update atom_chunk set crc32c = crc32c # 1 where $where and chunk = 0`],
   ['the cardinality is another', `update atom_chunk set cardinality = cardinality + 1 where $where and chunk = 0`],
   ['a row is lost', `delete from atom_chunk where $where and chunk = 0`],
   ['a row is under another number', `update atom_chunk set chunk = 7 where $where and chunk = 1`],
-  ['a row is under a number with the same low bits', `update atom_chunk set chunk = 131072 where $where and chunk = 65536`],
+  [
+    'a row is under a number with the same low bits',
+    `update atom_chunk set chunk = 131072 where $where and chunk = 65536`,
+  ],
   [
     'two rows are swapped',
     `update atom_chunk a set bitmap = b.bitmap, crc32c = b.crc32c, cardinality = b.cardinality from atom_chunk b
@@ -76,7 +106,12 @@ describe('I9: a torn or corrupt chunk is detected, reported and rebuilt, never u
 
   it.each(DAMAGES.slice(0, 5))('by a fold that would write it anew, when %s', async (_, statement) => {
     await damage(statement);
-    await applyTo(createApplier(fixture.database), environment, setTraits('user-1', { plan: '"free"' }, 1), setTraits(`user-${CHUNK}`, { plan: '"free"' }, CHUNK));
+    await applyTo(
+      createApplier(fixture.database),
+      environment,
+      setTraits('user-1', { plan: '"free"' }, 1),
+      setTraits(`user-${CHUNK}`, { plan: '"free"' }, CHUNK),
+    );
     const failure = await fold(fixture.database, environment.id, 1_000_000).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(CorruptAtoms);
     expect(failure).toMatchObject({ atomIds: [atomId] });
@@ -87,12 +122,26 @@ describe('I9: a torn or corrupt chunk is detected, reported and rebuilt, never u
   });
 
   it('by verification, which also tells bits that are intact but wrong', async () => {
-    const verifyAll = () => verify(fixture.database, environment, { sampleShare: 1, maxRanges: Infinity, signal: new AbortController().signal });
+    const verifyAll = () =>
+      verify(fixture.database, environment, {
+        sampleShare: 1,
+        maxRanges: Infinity,
+        signal: new AbortController().signal,
+      });
     expect((await verifyAll()).differences).toEqual([]);
     await damage(`update atom_chunk set crc32c = crc32c # 1 where $where and chunk = 0`);
-    await fixture.database.sql`update identity set traits = '{}' where environment_id = ${environment.id} and id = ${CHUNK}`;
-    await fixture.database.sql`update identity set traits = '{"plan": "free"}' where environment_id = ${environment.id} and id = ${2 ** 32}`;
-    expect((await verifyAll()).differences.map(({ chunk, missing, surplus, isCorrupt }) => ({ chunk, missing, surplus, isCorrupt }))).toEqual([
+    await fixture.database
+      .sql`update identity set traits = '{}' where environment_id = ${environment.id} and id = ${CHUNK}`;
+    await fixture.database
+      .sql`update identity set traits = '{"plan": "free"}' where environment_id = ${environment.id} and id = ${2 ** 32}`;
+    expect(
+      (await verifyAll()).differences.map(({ chunk, missing, surplus, isCorrupt }) => ({
+        chunk,
+        missing,
+        surplus,
+        isCorrupt,
+      })),
+    ).toEqual([
       { chunk: 0, missing: 2, surplus: 0, isCorrupt: true },
       { chunk: 1, missing: 0, surplus: 1, isCorrupt: false },
       { chunk: 65536, missing: 0, surplus: 1, isCorrupt: false },
@@ -102,10 +151,13 @@ describe('I9: a torn or corrupt chunk is detected, reported and rebuilt, never u
   it('by memory that has the atom, too, once it was built again', async () => {
     const followed = createIndex(fixture.database, environment);
     await selectSegment(fixture.database, followed, 'pro');
-    await fixture.database.sql`update identity set traits = '{}' where environment_id = ${environment.id} and id = ${CHUNK}`;
+    await fixture.database
+      .sql`update identity set traits = '{}' where environment_id = ${environment.id} and id = ${CHUNK}`;
     await rebuildAtom(fixture.database, environment, atomId);
     await buildAll(fixture.database, environment);
-    expect([...(await selectSegment(fixture.database, followed, 'pro')).set]).toEqual(MEMBERS.filter((id) => id !== CHUNK));
+    expect([...(await selectSegment(fixture.database, followed, 'pro')).set]).toEqual(
+      MEMBERS.filter((id) => id !== CHUNK),
+    );
   });
 
   it('of the universe too', async () => {
@@ -128,29 +180,34 @@ const LOG_DAMAGES: readonly (readonly [string, string])[] = [
 ];
 
 describe('I9: a log row that is needed', () => {
-  it.each(LOG_DAMAGES)('and %s is noticed by readers, folds and builders, and what needs it is built again', async (_, statement) => {
-    const applier = createApplier(fixture.database);
-    const followed = createIndex(fixture.database, environment);
-    await selectSegment(fixture.database, followed, 'pro');
-    await putSegment(fixture.database, environment, 'late', definition([condition('plan', 'REGEX', 'f')]));
-    const { revisions } = await applyTo(applier, environment, setTraits('user-1', { plan: '"free"' }, 1));
-    await applyTo(applier, environment, setTraits('user-0', { plan: '"free"' }, 0));
-    const lost = revisions.get(environment.key) ?? 0;
-    await fixture.database.sql.unsafe(statement.replace('$where', `environment_id = ${environment.id} and revision = ${lost}`));
-    const reported: number[] = [];
-    await expect(select(reported)).rejects.toMatchObject({ reason: 'INDEX_CORRUPT' });
-    expect(reported).toContain(atomId);
-    const failure = await fold(fixture.database, environment.id, 1_000_000).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ atomIds: [0, atomId] });
-    for (const id of [0, atomId]) await rebuildAtom(fixture.database, environment, id);
-    await buildAll(fixture.database, environment);
-    await buildAll(fixture.database, environment);
-    expect(await fold(fixture.database, environment.id, 1_000_000)).toBe(true);
-    for (const index of [followed, createIndex(fixture.database, environment)]) {
-      expect([...(await selectSegment(fixture.database, index, 'pro')).set]).toEqual(MEMBERS.slice(2));
-      expect([...(await selectSegment(fixture.database, index, 'late')).set]).toEqual([0, 1]);
-    }
-  });
+  it.each(LOG_DAMAGES)(
+    'and %s is noticed by readers, folds and builders, and what needs it is built again',
+    async (_, statement) => {
+      const applier = createApplier(fixture.database);
+      const followed = createIndex(fixture.database, environment);
+      await selectSegment(fixture.database, followed, 'pro');
+      await putSegment(fixture.database, environment, 'late', definition([condition('plan', 'REGEX', 'f')]));
+      const { revisions } = await applyTo(applier, environment, setTraits('user-1', { plan: '"free"' }, 1));
+      await applyTo(applier, environment, setTraits('user-0', { plan: '"free"' }, 0));
+      const lost = revisions.get(environment.key) ?? 0;
+      await fixture.database.sql.unsafe(
+        statement.replace('$where', `environment_id = ${environment.id} and revision = ${lost}`),
+      );
+      const reported: number[] = [];
+      await expect(select(reported)).rejects.toMatchObject({ reason: 'INDEX_CORRUPT' });
+      expect(reported).toContain(atomId);
+      const failure = await fold(fixture.database, environment.id, 1_000_000).catch((error: unknown) => error);
+      expect(failure).toMatchObject({ atomIds: [0, atomId] });
+      for (const id of [0, atomId]) await rebuildAtom(fixture.database, environment, id);
+      await buildAll(fixture.database, environment);
+      await buildAll(fixture.database, environment);
+      expect(await fold(fixture.database, environment.id, 1_000_000)).toBe(true);
+      for (const index of [followed, createIndex(fixture.database, environment)]) {
+        expect([...(await selectSegment(fixture.database, index, 'pro')).set]).toEqual(MEMBERS.slice(2));
+        expect([...(await selectSegment(fixture.database, index, 'late')).set]).toEqual([0, 1]);
+      }
+    },
+  );
 });
 
 describe('I9: folding and trimming', () => {
@@ -160,34 +217,59 @@ describe('I9: folding and trimming', () => {
     await selectSegment(fixture.database, followed, 'pro');
     const expected: [number, number[]][] = [];
     for (const id of MEMBERS) {
-      const { revisions } = await applyTo(applier, environment, setTraits(`user-${id}`, { plan: id % 2 === 0 ? '"free"' : '"pro"', n: String(id) }, id));
+      const { revisions } = await applyTo(
+        applier,
+        environment,
+        setTraits(`user-${id}`, { plan: id % 2 === 0 ? '"free"' : '"pro"', n: String(id) }, id),
+      );
       const revision = revisions.get(environment.key) ?? 0;
       expected.push([revision, [...(await selectSegment(fixture.database, followed, 'pro')).set]]);
     }
     const answers = async (): Promise<void> => {
       for (const [revision, members] of expected) {
-        const { set } = await selectSegment(fixture.database, createIndex(fixture.database, environment), 'pro', { level: 'exact', revision });
+        const { set } = await selectSegment(fixture.database, createIndex(fixture.database, environment), 'pro', {
+          level: 'exact',
+          revision,
+        });
         expect([revision, [...set]]).toEqual([revision, members]);
       }
     };
     await answers();
-    for (let isDone = false; !isDone; ) {
+    for (let isDone = false; !isDone;) {
       isDone = await fold(fixture.database, environment.id, 0);
       await trim(fixture.database, environment.id, 3_600_000);
       await answers();
     }
     await trim(fixture.database, environment.id, -60_000);
-    expect(await membersOf(fixture.database, environment, 'pro')).toEqual(MEMBERS.filter((id) => id % 2 === 1).map((id) => `user-${id}`).sort());
+    expect(await membersOf(fixture.database, environment, 'pro')).toEqual(
+      MEMBERS.filter((id) => id % 2 === 1)
+        .map((id) => `user-${id}`)
+        .sort(),
+    );
     const [first] = expected[0] ?? [0];
-    await expect(selectSegment(fixture.database, createIndex(fixture.database, environment), 'pro', { level: 'exact', revision: first })).rejects.toMatchObject({ reason: 'CURSOR_EXPIRED' });
+    await expect(
+      selectSegment(fixture.database, createIndex(fixture.database, environment), 'pro', {
+        level: 'exact',
+        revision: first,
+      }),
+    ).rejects.toMatchObject({ reason: 'CURSOR_EXPIRED' });
   });
 
   it('take away chunks that became empty, and the atom knows how many are left', async () => {
     const applier = createApplier(fixture.database);
-    await applyTo(applier, environment, ...[CHUNK, CHUNK + 1, CHUNK + 2].map((id) => setTraits(`user-${id}`, { plan: null }, id)));
+    await applyTo(
+      applier,
+      environment,
+      ...[CHUNK, CHUNK + 1, CHUNK + 2].map((id) => setTraits(`user-${id}`, { plan: null }, id)),
+    );
     await foldAll(fixture.database, environment);
     const [atom] = await readAtoms(fixture.database.sql, environment.id);
     expect(atom?.chunks).toBe(2);
-    expect([...(await bitmapOf(createIndex(fixture.database, environment), atomId)) ?? []]).toEqual([0, 1, 2 ** 32, 2 ** 32 + 1]);
+    expect([...((await bitmapOf(createIndex(fixture.database, environment), atomId)) ?? [])]).toEqual([
+      0,
+      1,
+      2 ** 32,
+      2 ** 32 + 1,
+    ]);
   });
 });

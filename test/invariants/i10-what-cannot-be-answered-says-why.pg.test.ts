@@ -5,7 +5,19 @@ import type { Environment } from '../../src/storage/environments.js';
 import { rebuildAtom } from '../../src/indexing/catalog-writer.js';
 import { dropSupersededVersions } from '../../src/indexing/superseded-versions.js';
 import {
-  applyTo, buildAll, condition, createApplier, createFixture, createIndex, definition, type Fixture, membersOf, putSegment, selectSegment, setTraits, upsert,
+  applyTo,
+  buildAll,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  membersOf,
+  putSegment,
+  selectSegment,
+  setTraits,
+  upsert,
 } from '../helpers/fixture.js';
 
 let fixture: Fixture;
@@ -18,7 +30,12 @@ beforeAll(async () => {
 afterAll(() => fixture.drop());
 beforeEach(async () => {
   environment = await fixture.environment();
-  await applyTo(createApplier(fixture.database), environment, upsert('a', { plan: '"pro"' }), upsert('b', { plan: '"free"' }));
+  await applyTo(
+    createApplier(fixture.database),
+    environment,
+    upsert('a', { plan: '"pro"' }),
+    upsert('b', { plan: '"free"' }),
+  );
 });
 
 const select = (key: string) => selectSegment(fixture.database, createIndex(fixture.database, environment), key);
@@ -26,7 +43,10 @@ const select = (key: string) => selectSegment(fixture.database, createIndex(fixt
 describe('I10: a segment that cannot be answered says so with a reason, never 0', () => {
   it('while its atoms are built, with the progress', async () => {
     await putSegment(fixture.database, environment, 'pro', isPro);
-    await expect(select('pro')).rejects.toMatchObject({ reason: 'ATOM_BUILDING', metadata: { segment: 'pro', atomsReady: '0', atoms: '1' } });
+    await expect(select('pro')).rejects.toMatchObject({
+      reason: 'ATOM_BUILDING',
+      metadata: { segment: 'pro', atomsReady: '0', atoms: '1' },
+    });
     await buildAll(fixture.database, environment);
     expect(await membersOf(fixture.database, environment, 'pro')).toEqual(['a']);
   });
@@ -55,7 +75,9 @@ describe('I10: a segment that cannot be answered says so with a reason, never 0'
     await putSegment(fixture.database, environment, 'pro', isPro);
     await buildAll(fixture.database, environment);
     const index = createIndex(fixture.database, environment, { chunkCache: new SetCache(10) });
-    await expect(selectSegment(fixture.database, index, 'pro')).rejects.toMatchObject({ reason: 'INDEX_MEMORY_EXCEEDED' });
+    await expect(selectSegment(fixture.database, index, 'pro')).rejects.toMatchObject({
+      reason: 'INDEX_MEMORY_EXCEEDED',
+    });
   });
 
   it('in a check, beside the segments that can be answered', async () => {
@@ -63,9 +85,21 @@ describe('I10: a segment that cannot be answered says so with a reason, never 0'
     await buildAll(fixture.database, environment);
     await putSegment(fixture.database, environment, 'pro', isPro);
     const index = createIndex(fixture.database, environment);
-    const { results } = await checkMembership(fixture.database, index, { kind: 'identifier', identifier: 'a' }, ['set', 'pro', 'nothing'], { level: 'latest' });
-    expect(results.map((result) => ('error' in result ? result.error.reason : result.isMember))).toEqual([true, 'ATOM_BUILDING', 'SEGMENT_NOT_FOUND']);
-    await expect(checkMembership(fixture.database, index, { kind: 'identifier', identifier: 'z' }, [], { level: 'latest' })).rejects.toMatchObject({ reason: 'IDENTITY_NOT_FOUND' });
+    const { results } = await checkMembership(
+      fixture.database,
+      index,
+      { kind: 'identifier', identifier: 'a' },
+      ['set', 'pro', 'nothing'],
+      { level: 'latest' },
+    );
+    expect(results.map((result) => ('error' in result ? result.error.reason : result.isMember))).toEqual([
+      true,
+      'ATOM_BUILDING',
+      'SEGMENT_NOT_FOUND',
+    ]);
+    await expect(
+      checkMembership(fixture.database, index, { kind: 'identifier', identifier: 'z' }, [], { level: 'latest' }),
+    ).rejects.toMatchObject({ reason: 'IDENTITY_NOT_FOUND' });
   });
 
   it('and an edit that waits for its atoms is served as it was, under its earlier etag, kept current, marked as pending', async () => {
@@ -74,7 +108,12 @@ describe('I10: a segment that cannot be answered says so with a reason, never 0'
     await buildAll(fixture.database, environment);
     const index = createIndex(fixture.database, environment);
     await selectSegment(fixture.database, index, 'pro');
-    const newEtag = await putSegment(fixture.database, environment, 'pro', definition([condition('plan', 'REGEX', 'f')]));
+    const newEtag = await putSegment(
+      fixture.database,
+      environment,
+      'pro',
+      definition([condition('plan', 'REGEX', 'f')]),
+    );
     await applyTo(createApplier(fixture.database), environment, upsert('c', { plan: '"pro"' }));
     await dropSupersededVersions(fixture.database);
     const pending = await selectSegment(fixture.database, index, 'pro');
@@ -106,7 +145,9 @@ describe('I10: a segment that cannot be answered says so with a reason, never 0'
     await applyTo(createApplier(fixture.database), environment, setTraits('b', { plan: '"pro"' }));
     expect((await selectSegment(fixture.database, index, 'pro', { level: 'minimize_latency' })).set.size).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 80));
-    await expect(selectSegment(fixture.database, index, 'pro', { level: 'minimize_latency' })).rejects.toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
+    await expect(selectSegment(fixture.database, index, 'pro', { level: 'minimize_latency' })).rejects.toMatchObject({
+      reason: 'DATABASE_UNAVAILABLE',
+    });
     expect((await selectSegment(fixture.database, index, 'pro')).set.size).toBe(2);
   });
 });

@@ -3,7 +3,19 @@ import { OrdinalSet } from '../../src/core/bitmap.js';
 import { readPages } from '../../src/query/member-pages.js';
 import { SetCache } from '../../src/query/set-cache.js';
 import type { Environment } from '../../src/storage/environments.js';
-import { applyTo, buildAll, condition, createApplier, createFixture, createIndex, definition, type Fixture, putSegment, selectSegment, upsert } from '../helpers/fixture.js';
+import {
+  applyTo,
+  buildAll,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  putSegment,
+  selectSegment,
+  upsert,
+} from '../helpers/fixture.js';
 
 const USERS = 12_000;
 const PLANS = 20;
@@ -13,14 +25,27 @@ let environment: Environment;
 beforeAll(async () => {
   fixture = await createFixture();
   environment = await fixture.environment();
-  for (let plan = 0; plan < PLANS; plan++) await putSegment(fixture.database, environment, `plan-${plan}`, definition([condition('plan', 'EQUAL', String(plan))]));
-  await putSegment(fixture.database, environment, 'some', definition([condition('plan', 'LESS_THAN', '10'), condition('plan', 'GREATER_THAN', '2')]));
+  for (let plan = 0; plan < PLANS; plan++)
+    await putSegment(
+      fixture.database,
+      environment,
+      `plan-${plan}`,
+      definition([condition('plan', 'EQUAL', String(plan))]),
+    );
+  await putSegment(
+    fixture.database,
+    environment,
+    'some',
+    definition([condition('plan', 'LESS_THAN', '10'), condition('plan', 'GREATER_THAN', '2')]),
+  );
   await buildAll(fixture.database, environment);
 });
 afterAll(() => fixture.drop());
 
 function users(from: number): ReturnType<typeof upsert>[] {
-  return Array.from({ length: USERS / 4 }, (_, user) => upsert(`user-${from + user}`, { plan: String((from + user) % PLANS) }));
+  return Array.from({ length: USERS / 4 }, (_, user) =>
+    upsert(`user-${from + user}`, { plan: String((from + user) % PLANS) }),
+  );
 }
 
 describe('I12: memory stays bounded', () => {
@@ -43,8 +68,12 @@ describe('I12: memory stays bounded', () => {
     }
     const kept = Array.from({ length: PLANS }, (_, plan) => index.missing(index.catalog.serve(`plan-${plan}`)).length);
     expect(kept.filter((missing) => missing > 0).length).toBe(0);
-    const tight = createIndex(fixture.database, environment, { chunkCache: new SetCache(12_000), composedCache: new SetCache(1) });
-    for (let plan = 0; plan < PLANS; plan++) expect((await selectSegment(fixture.database, tight, `plan-${plan}`)).set.size).toBe(USERS / PLANS);
+    const tight = createIndex(fixture.database, environment, {
+      chunkCache: new SetCache(12_000),
+      composedCache: new SetCache(1),
+    });
+    for (let plan = 0; plan < PLANS; plan++)
+      expect((await selectSegment(fixture.database, tight, `plan-${plan}`)).set.size).toBe(USERS / PLANS);
     expect(tight.missing(tight.catalog.serve('plan-0')).length).toBeGreaterThan(0);
   });
 
@@ -56,7 +85,13 @@ describe('I12: memory stays bounded', () => {
       asked.push(limit);
       return page(after, limit);
     };
-    const pages = readPages(fixture.database, environment.id, { set, after: -1, limit: 100_000, includeTraits: false, signal: new AbortController().signal });
+    const pages = readPages(fixture.database, environment.id, {
+      set,
+      after: -1,
+      limit: 100_000,
+      includeTraits: false,
+      signal: new AbortController().signal,
+    });
     for (let read = 1; read <= 3; read++) {
       await pages.next();
       expect(asked.length).toBeLessThanOrEqual(read + 1);

@@ -5,7 +5,19 @@ import type { EnvironmentIndex } from '../../src/query/environment-index.js';
 import { SetCache } from '../../src/query/set-cache.js';
 import { readHead, type Environment } from '../../src/storage/environments.js';
 import {
-  applyTo, buildAll, condition, createApplier, createFixture, createIndex, definition, type Fixture, putSegment, readTruth, selectSegment, setTraits, upsert,
+  applyTo,
+  buildAll,
+  condition,
+  createApplier,
+  createFixture,
+  createIndex,
+  definition,
+  type Fixture,
+  putSegment,
+  readTruth,
+  selectSegment,
+  setTraits,
+  upsert,
 } from '../helpers/fixture.js';
 
 let fixture: Fixture;
@@ -19,14 +31,22 @@ beforeEach(async () => {
   environment = await fixture.environment();
   await putSegment(fixture.database, environment, 'pro', definition([condition('plan', 'EQUAL', 'pro')]));
   await buildAll(fixture.database, environment);
-  await applyTo(createApplier(fixture.database), environment, ...['a', 'b', 'c'].map((identifier) => upsert(identifier, { plan: '"pro"' })));
+  await applyTo(
+    createApplier(fixture.database),
+    environment,
+    ...['a', 'b', 'c'].map((identifier) => upsert(identifier, { plan: '"pro"' })),
+  );
   index = createIndex(fixture.connect(), environment);
   await selectSegment(fixture.database, index, 'pro');
 });
 
 /** Another process moves one identity out; the revision that did it. */
 async function moveOut(identifier: string): Promise<number> {
-  const { revisions } = await applyTo(createApplier(fixture.connect()), environment, setTraits(identifier, { plan: '"free"' }));
+  const { revisions } = await applyTo(
+    createApplier(fixture.connect()),
+    environment,
+    setTraits(identifier, { plan: '"free"' }),
+  );
   return revisions.get(environment.key) ?? 0;
 }
 
@@ -41,7 +61,9 @@ describe('freshness', () => {
     const revision = await moveOut('a');
     const selection = await selectSegment(fixture.database, index, 'pro', { level: 'at_least', revision });
     expect([selection.revision, selection.set.size]).toEqual([revision, 2]);
-    await expect(selectSegment(fixture.database, index, 'pro', { level: 'at_least', revision: revision + 1 })).rejects.toMatchObject({ reason: 'REVISION_NOT_REACHED' });
+    await expect(
+      selectSegment(fixture.database, index, 'pro', { level: 'at_least', revision: revision + 1 }),
+    ).rejects.toMatchObject({ reason: 'REVISION_NOT_REACHED' });
   });
 
   it('latest sees whatever was committed before the call', async () => {
@@ -61,13 +83,19 @@ describe('freshness', () => {
         expect([selection.revision, selection.set.size]).toEqual([revision, 3 - number]);
       }
     }
-    await expect(selectSegment(fixture.database, index, 'pro', { level: 'exact', revision: 1 })).rejects.toMatchObject({ reason: 'CURSOR_EXPIRED' });
+    await expect(selectSegment(fixture.database, index, 'pro', { level: 'exact', revision: 1 })).rejects.toMatchObject({
+      reason: 'CURSOR_EXPIRED',
+    });
   });
 
   it('exact_revision of a check is that revision or none', async () => {
     const revision = await moveOut('a');
     await index.advance();
-    const check = (at: number) => checkMembership(fixture.database, index, { kind: 'identifier', identifier: 'a' }, ['pro'], { level: 'exact', revision: at });
+    const check = (at: number) =>
+      checkMembership(fixture.database, index, { kind: 'identifier', identifier: 'a' }, ['pro'], {
+        level: 'exact',
+        revision: at,
+      });
     expect((await check(revision)).revision).toBe(revision);
     await expect(check(revision - 1)).rejects.toMatchObject({ reason: 'CURSOR_EXPIRED' });
   });
@@ -105,17 +133,23 @@ describe('the indexes of a process', () => {
   it('follow other processes by polling, and give up what was deleted', async () => {
     const errors: unknown[] = [];
     const indexes = new EnvironmentIndexes(fixture.database, {
-      chunkCache: new SetCache(1_000_000), composedCache: new SetCache(1_000_000), maxStalenessMs: 60_000, pollIntervalMs: 10, onCorrupt: () => undefined,
+      chunkCache: new SetCache(1_000_000),
+      composedCache: new SetCache(1_000_000),
+      maxStalenessMs: 60_000,
+      pollIntervalMs: 10,
+      onCorrupt: () => undefined,
       onError: (error) => errors.push(error),
     });
     indexes.run();
     const followed = await indexes.get(environment.key);
     await selectSegment(fixture.database, followed, 'pro');
     const revision = await moveOut('a');
-    for (let tries = 0; followed.revision < revision && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let tries = 0; followed.revision < revision && tries < 200; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     expect((await selectSegment(fixture.database, followed, 'pro', { level: 'minimize_latency' })).set.size).toBe(2);
     await fixture.database.sql`update environment set deleted_at = now() where id = ${environment.id}`;
-    for (let tries = 0; [...indexes.all()].length > 0 && tries < 200; tries++) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let tries = 0; [...indexes.all()].length > 0 && tries < 200; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 10));
     await expect(indexes.get(environment.key)).rejects.toMatchObject({ reason: 'ENVIRONMENT_NOT_FOUND' });
     indexes.stop();
     expect(errors).toEqual([]);

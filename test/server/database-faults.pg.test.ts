@@ -7,7 +7,22 @@ import { connectDatabase } from '../../src/storage/database.js';
 import { createTestDatabase, startPrivatePostgres, TEST_CONNECTION } from '../helpers/postgres.js';
 import type { PrivatePostgres, TestDatabase } from '../helpers/postgres.js';
 import {
-  all, apply, condition, eventually, identifiersOf, people, putSegment, readStream, reasonOf, refusal, segmentSelector, startTestRollcall, store, text, untilAnswered, upsert,
+  all,
+  apply,
+  condition,
+  eventually,
+  identifiersOf,
+  people,
+  putSegment,
+  readStream,
+  reasonOf,
+  refusal,
+  segmentSelector,
+  startTestRollcall,
+  store,
+  text,
+  untilAnswered,
+  upsert,
 } from '../helpers/rollcall.js';
 import type { ChangeInit, TestRollcall } from '../helpers/rollcall.js';
 import { startTcpProxy } from '../helpers/tcp-proxy.js';
@@ -29,7 +44,11 @@ async function prepare(server: TestRollcall): Promise<void> {
 async function readInSpiteOfCuts({ membership }: TestRollcall, onMessage: () => void): Promise<string[]> {
   const messages: StreamMembersResponse[] = [];
   await eventually(async () => {
-    for await (const message of membership.streamMembers({ selector: everyone, cursor: messages.at(-1)?.cursor ?? '', strict: true })) {
+    for await (const message of membership.streamMembers({
+      selector: everyone,
+      cursor: messages.at(-1)?.cursor ?? '',
+      strict: true,
+    })) {
       messages.push(message);
       onMessage();
     }
@@ -41,10 +60,13 @@ async function readInSpiteOfCuts({ membership }: TestRollcall, onMessage: () => 
 async function applyInSpiteOfFaults(server: TestRollcall, batches: readonly ChangeInit[][]): Promise<number> {
   let faults = 0;
   for (const batch of batches) {
-    await eventually(() => apply(server, batch), (error) => {
-      faults += 1;
-      return passes(error);
-    });
+    await eventually(
+      () => apply(server, batch),
+      (error) => {
+        faults += 1;
+        return passes(error);
+      },
+    );
   }
   return faults;
 }
@@ -101,7 +123,11 @@ describe('while the database is away', () => {
     await apply(other, people(20));
     await other.stop();
     await bringBack();
-    await expect.poll(async () => (await eventually(() => server.membership.count({ selector: even }), passes)).count, { timeout: 5_000 }).toBe(10n);
+    await expect
+      .poll(async () => (await eventually(() => server.membership.count({ selector: even }), passes)).count, {
+        timeout: 5_000,
+      })
+      .toBe(10n);
     expect((await fetch(`http://${server.httpAddress}/readyz`)).status).toBe(200);
     expect(await apply(server, people(21))).toBeGreaterThan(before.revision);
     expect(server.warnings.filter((line) => line.includes('background work')).length).toBeLessThan(10);
@@ -116,17 +142,24 @@ describe('while the database is away', () => {
     });
     const batches = Array.from({ length: 30 }, (_, batch) => people(100, `batch-${batch}`));
     const applying = applyInSpiteOfFaults(server, batches);
-    await server.segments.create({ segment: { key: 'built', rules: [all(condition('$.identity.identifier', 'REGEX', '.*-[0-9]*7$'))] } });
+    await server.segments.create({
+      segment: { key: 'built', rules: [all(condition('$.identity.identifier', 'REGEX', '.*-[0-9]*7$'))] },
+    });
     await expect.poll(() => messages, { interval: 5, timeout: 10_000 }).toBeGreaterThan(3);
     await takeAway();
     await sleep(300);
     await bringBack();
     const [members, faults] = await Promise.all([streaming, applying]);
     expect(faults).toBeGreaterThan(0);
-    expect(members.filter((identifier) => identifier.startsWith('person-'))).toEqual(Array.from({ length: 60_000 }, (_, index) => `person-${index + 1}`));
+    expect(members.filter((identifier) => identifier.startsWith('person-'))).toEqual(
+      Array.from({ length: 60_000 }, (_, index) => `person-${index + 1}`),
+    );
     const counted = await eventually(() => server.membership.count({ selector: everyone, freshness: latest }), passes);
     expect(counted.count).toBe(63_000n);
-    const built = await eventually(() => server.membership.count({ selector: segmentSelector('built'), freshness: latest }), passes);
+    const built = await eventually(
+      () => server.membership.count({ selector: segmentSelector('built'), freshness: latest }),
+      passes,
+    );
     expect(built.count).toBe(6_000n + 30n * 10n);
     await expectVerified(server);
   });
@@ -159,22 +192,38 @@ describe('a database that crashes', () => {
   }
 
   it('or ends our connections loses nothing that was acknowledged, and the service goes on by itself', async () => {
-    const batches = Array.from({ length: 40 }, (_, batch) => people(50, `batch-${batch % 8}`).map((change, n) => (n % 3 === batch % 3 ? change : upsert(`other-${batch}-${n}`, { even: text('yes') }))));
+    const batches = Array.from({ length: 40 }, (_, batch) =>
+      people(50, `batch-${batch % 8}`).map((change, n) =>
+        n % 3 === batch % 3 ? change : upsert(`other-${batch}-${n}`, { even: text('yes') }),
+      ),
+    );
     const applying = applyInSpiteOfFaults(server, batches);
     const acknowledged: bigint[] = [];
     for (const fault of [crash, endConnections, endConnections, crash]) {
       await sleep(300);
-      const revision = await eventually(() => apply(server, [upsert('witness', { at: text(String(acknowledged.length)) })]), passes);
+      const revision = await eventually(
+        () => apply(server, [upsert('witness', { at: text(String(acknowledged.length)) })]),
+        passes,
+      );
       acknowledged.push(revision);
       await fault();
     }
     await applying;
-    const answer = await eventually(() => server.membership.count({ selector: everyone, freshness: { level: { case: 'atLeastRevision', value: acknowledged.at(-1) ?? 0n } } }), passes);
+    const answer = await eventually(
+      () =>
+        server.membership.count({
+          selector: everyone,
+          freshness: { level: { case: 'atLeastRevision', value: acknowledged.at(-1) ?? 0n } },
+        }),
+      passes,
+    );
     const expected = new Set(['witness', ...batches.flat().map(({ identifier }) => identifier)]).size;
     expect(answer.count).toBe(BigInt(expected));
-    expect(identifiersOf(await eventually(() => readStream(server, { selector: everyone }), passes)).length).toBe(expected);
+    expect(identifiersOf(await eventually(() => readStream(server, { selector: everyone }), passes)).length).toBe(
+      expected,
+    );
     await expectVerified(server);
-    });
+  });
 
   async function endConnections(): Promise<void> {
     const admin = connectDatabase({ ...TEST_CONNECTION, url: postgres.url });

@@ -12,7 +12,18 @@ import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
 import { SegmentService } from '../../src/gen/rollcall/v1/segment_service_pb.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
-import { all, condition, eventually, identifiersOf, int, people, remove, segmentSelector, startTestRollcall, upsert } from '../helpers/rollcall.js';
+import {
+  all,
+  condition,
+  eventually,
+  identifiersOf,
+  int,
+  people,
+  remove,
+  segmentSelector,
+  startTestRollcall,
+  upsert,
+} from '../helpers/rollcall.js';
 import type { Clients, TestRollcall } from '../helpers/rollcall.js';
 
 let database: TestDatabase;
@@ -49,7 +60,10 @@ function over(transport: Transport): Services {
 const baseUrl = (): string => `http://${server.httpAddress}`;
 const TRANSPORTS: readonly [string, () => Clients | Services][] = [
   ['gRPC', () => server],
-  ['Connect with JSON', () => over(createConnectTransport({ baseUrl: baseUrl(), httpVersion: '1.1', useBinaryFormat: false }))],
+  [
+    'Connect with JSON',
+    () => over(createConnectTransport({ baseUrl: baseUrl(), httpVersion: '1.1', useBinaryFormat: false })),
+  ],
   ['gRPC-Web', () => over(createGrpcWebTransport({ baseUrl: baseUrl(), httpVersion: '1.1' }))],
 ];
 
@@ -67,7 +81,13 @@ describe.each(TRANSPORTS)('over %s', (name, connect) => {
 
   it('creates, gets and lists environments', async () => {
     const { environment } = await services.environments.create({ environment: { key, project: key } });
-    expect(environment).toMatchObject({ key, name: key, project: key, organisation: 'default', ordinalMode: OrdinalMode.ALLOTTED });
+    expect(environment).toMatchObject({
+      key,
+      name: key,
+      project: key,
+      organisation: 'default',
+      ordinalMode: OrdinalMode.ALLOTTED,
+    });
     expect((await services.environments.get({ key })).environment).toEqual(environment);
     expect((await services.environments.list({ project: key })).environments).toEqual([environment]);
   });
@@ -81,24 +101,45 @@ describe.each(TRANSPORTS)('over %s', (name, connect) => {
     etag = updated?.etag ?? '';
     expect(etag).not.toBe(segment?.etag);
     expect((await services.segments.get({ project: key, key: 'young' })).segment).toEqual(updated);
-    await services.segments.create({ segment: { project: key, key: 'child', parent: 'young', rules: [{ type: RuleType.ALL }] } });
+    await services.segments.create({
+      segment: { project: key, key: 'child', parent: 'young', rules: [{ type: RuleType.ALL }] },
+    });
     const first = await services.segments.list({ project: key, pageSize: 1 });
     expect(first.segments.map((one) => one.key)).toEqual(['child']);
     const second = await services.segments.list({ project: key, pageSize: 1, pageToken: first.nextPageToken });
     expect([second.segments[0]?.key, second.nextPageToken]).toEqual(['young', '']);
-    expect((await services.segments.listChildren({ project: key, key: 'young' })).segments.map((one) => one.key)).toEqual(['child']);
+    expect(
+      (await services.segments.listChildren({ project: key, key: 'young' })).segments.map((one) => one.key),
+    ).toEqual(['child']);
   });
 
   it('puts lists', async () => {
-    const put = await services.segments.putList(pieces({ project: key, name: 'vips', values: ['person-1', 'person-2'], expectedSize: 4n }, { values: ['person-2', 'person-3'] }));
+    const put = await services.segments.putList(
+      pieces(
+        { project: key, name: 'vips', values: ['person-1', 'person-2'], expectedSize: 4n },
+        { values: ['person-2', 'person-3'] },
+      ),
+    );
     expect(put).toMatchObject({ project: key, name: 'vips', size: 3n });
-    const rules = [{ type: RuleType.ALL, conditions: [{ property: '$.identity.identifier', operator: 'IN', operand: { case: 'list' as const, value: 'vips' } }] }];
+    const rules = [
+      {
+        type: RuleType.ALL,
+        conditions: [
+          { property: '$.identity.identifier', operator: 'IN', operand: { case: 'list' as const, value: 'vips' } },
+        ],
+      },
+    ];
     const { segment } = await services.segments.create({ segment: { project: key, key: 'vip', rules } });
     expect(segment?.rules[0]?.conditions[0]?.operand).toEqual({ case: 'list', value: 'vips' });
   });
 
   it('applies changes', async () => {
-    const applied = await services.ingest.applyChanges(pieces({ changes: people(20, 'person', key) }, { changes: [upsert('person-19', { n: int(5) }, key), remove('nobody', key)] }));
+    const applied = await services.ingest.applyChanges(
+      pieces(
+        { changes: people(20, 'person', key) },
+        { changes: [upsert('person-19', { n: int(5) }, key), remove('nobody', key)] },
+      ),
+    );
     expect(applied).toMatchObject({ applied: 22n, unchanged: 1n });
     expect(applied.revisions.map(({ environment }) => environment)).toEqual([key]);
     const again = await services.ingest.applyChanges(pieces({ changes: [upsert('person-19', { n: int(5) }, key)] }));
@@ -132,16 +173,33 @@ describe.each(TRANSPORTS)('over %s', (name, connect) => {
       expect(answer.results.every(({ outcome }) => outcome.case === 'member')).toBe(true);
       return answer;
     });
-    expect(checked.results.map(({ segment, outcome }) => [segment, outcome.value])).toEqual([['child', true], ['vip', true], ['young', true]]);
+    expect(checked.results.map(({ segment, outcome }) => [segment, outcome.value])).toEqual([
+      ['child', true],
+      ['vip', true],
+      ['young', true],
+    ]);
     const explained = await services.membership.explain({ selector, identity });
-    expect(explained).toMatchObject({ member: true, etag, root: { node: { case: 'segment', value: 'young' }, truth: true, count: 11n } });
-    expect(explained.root?.children[0]?.children[0]).toMatchObject({ label: 'n LESS_THAN 10', truth: true, count: 11n });
+    expect(explained).toMatchObject({
+      member: true,
+      etag,
+      root: { node: { case: 'segment', value: 'young' }, truth: true, count: 11n },
+    });
+    expect(explained.root?.children[0]?.children[0]).toMatchObject({
+      label: 'n LESS_THAN 10',
+      truth: true,
+      count: 11n,
+    });
   });
 
   it('tells the status of the index, verifies it and builds an atom again', async () => {
     const status = await services.index.getStatus({ environment: key, includeAtoms: true });
     const [environment] = status.environments;
-    expect(environment).toMatchObject({ environment: key, state: EnvironmentState.READY, identities: 20n, atomsBuilding: 0n });
+    expect(environment).toMatchObject({
+      environment: key,
+      state: EnvironmentState.READY,
+      identities: 20n,
+      atomsBuilding: 0n,
+    });
     expect(environment?.atoms.every(({ state, progress }) => state === AtomState.READY && progress === 1)).toBe(true);
     expect(status.totals).toMatchObject({ environments: 1n, identities: 20n });
     const verified = await services.index.verify({ environment: key });

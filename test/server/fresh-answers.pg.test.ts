@@ -3,7 +3,23 @@ import type { CountResponse } from '../../src/gen/rollcall/v1/membership_service
 import { createTestDatabase } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
 import {
-  all, apply, condition, draftSelector, eventually, int, people, putSegment, reasonOf, refusal, remove, segmentSelector, startTestRollcall, store, text, untilAnswered, upsert,
+  all,
+  apply,
+  condition,
+  draftSelector,
+  eventually,
+  int,
+  people,
+  putSegment,
+  reasonOf,
+  refusal,
+  remove,
+  segmentSelector,
+  startTestRollcall,
+  store,
+  text,
+  untilAnswered,
+  upsert,
 } from '../helpers/rollcall.js';
 import type { TestRollcall } from '../helpers/rollcall.js';
 
@@ -33,9 +49,14 @@ afterAll(async () => {
 
 describe('two servers on one database', () => {
   it('agree at the newest revision, whichever of them applied it', async () => {
-    for (const [writer, reader] of [[one, other], [other, one]] as const) {
+    for (const [writer, reader] of [
+      [one, other],
+      [other, one],
+    ] as const) {
       const revision = await apply(writer, [upsert(`new-${String(writer === one)}`, { even: text('yes') })]);
-      const answers = await Promise.all([writer, reader].map((server) => server.membership.count({ selector: even, freshness: latest })));
+      const answers = await Promise.all(
+        [writer, reader].map((server) => server.membership.count({ selector: even, freshness: latest })),
+      );
       expect(answers.every((answer) => answer.revision >= revision)).toBe(true);
       expect(answers[0]?.count).toBe(answers[1]?.count);
     }
@@ -50,7 +71,9 @@ describe('two servers on one database', () => {
       expect(asked.revision).toBeGreaterThanOrEqual(revision);
     }
     const revision = await apply(one, [remove('soon-0')]);
-    await expect.poll(async () => (await other.membership.count({ selector: even })).revision, { interval: 10, timeout: 2_000 }).toBeGreaterThanOrEqual(revision);
+    await expect
+      .poll(async () => (await other.membership.count({ selector: even })).revision, { interval: 10, timeout: 2_000 })
+      .toBeGreaterThanOrEqual(revision);
   });
 
   it('answer from the memory of the one that applied it without looking at the database', async () => {
@@ -65,18 +88,31 @@ describe('two servers on one database', () => {
       then.push(await one.membership.count({ selector: even, freshness: latest }));
     }
     for (const { revision, count } of then.reverse()) {
-      expect(await other.membership.count({ selector: even, freshness: exactly(revision) })).toMatchObject({ revision, count });
+      expect(await other.membership.count({ selector: even, freshness: exactly(revision) })).toMatchObject({
+        revision,
+        count,
+      });
     }
   });
 
   it('wait for a revision until the deadline, and say how far they are when it does not come', async () => {
     const { revision } = await one.membership.count({ selector: even, freshness: latest });
-    const missing = { reason: 'REVISION_NOT_REACHED', metadata: { revision: String(revision + 5n), reached: String(revision), retryAfterMs: '200' } };
+    const missing = {
+      reason: 'REVISION_NOT_REACHED',
+      metadata: { revision: String(revision + 5n), reached: String(revision), retryAfterMs: '200' },
+    };
     const startedAt = performance.now();
-    expect(await refusal(other.membership.count({ selector: even, freshness: atLeast(revision + 5n) }, { timeoutMs: 900 }))).toEqual(missing);
+    expect(
+      await refusal(other.membership.count({ selector: even, freshness: atLeast(revision + 5n) }, { timeoutMs: 900 })),
+    ).toEqual(missing);
     expect(performance.now() - startedAt).toBeGreaterThan(400);
-    expect((await refusal(other.membership.count({ selector: even, freshness: exactly(revision + 5n) }))).reason).toBe('REVISION_NOT_REACHED');
-    const waiting = other.membership.count({ selector: even, freshness: atLeast(revision + 1n) }, { timeoutMs: 10_000 });
+    expect((await refusal(other.membership.count({ selector: even, freshness: exactly(revision + 5n) }))).reason).toBe(
+      'REVISION_NOT_REACHED',
+    );
+    const waiting = other.membership.count(
+      { selector: even, freshness: atLeast(revision + 1n) },
+      { timeoutMs: 10_000 },
+    );
     const reached = await apply(one, [upsert('awaited', {})]);
     expect((await waiting).revision).toBeGreaterThanOrEqual(reached);
   });
@@ -85,14 +121,19 @@ describe('two servers on one database', () => {
     await one.environments.create({ environment: { key: 'passing' } });
     await apply(one, people(3, 'person', 'passing'));
     const passing = segmentSelector('everyone', 'passing');
-    expect((await untilAnswered(() => other.membership.count({ selector: passing, freshness: latest }))).count).toBe(3n);
+    expect((await untilAnswered(() => other.membership.count({ selector: passing, freshness: latest }))).count).toBe(
+      3n,
+    );
     await one.environments.delete({ key: 'passing' });
     await eventually(async () => {
       expect((await refusal(other.membership.count({ selector: passing }))).reason).toBe('ENVIRONMENT_NOT_FOUND');
     });
     await one.environments.create({ environment: { key: 'passing' } });
     await apply(other, people(1, 'person', 'passing'));
-    for (const server of [one, other]) expect((await untilAnswered(() => server.membership.count({ selector: passing, freshness: latest }))).count).toBe(1n);
+    for (const server of [one, other])
+      expect((await untilAnswered(() => server.membership.count({ selector: passing, freshness: latest }))).count).toBe(
+        1n,
+      );
   });
 });
 
@@ -104,12 +145,18 @@ describe('a segment that is edited', () => {
     await store(one, database, 80_000);
     await putSegment(one, 'edited', [all(condition('n', 'LESS_THAN', '11'))]);
     const before = await untilAnswered(() => counts());
-    const { segment } = await one.segments.update({ segment: { key: 'edited', rules: [all(condition('$.identity.identifier', 'REGEX', '.*-[0-9]{1,2}$'))] } });
+    const { segment } = await one.segments.update({
+      segment: { key: 'edited', rules: [all(condition('$.identity.identifier', 'REGEX', '.*-[0-9]{1,2}$'))] },
+    });
     const during = await counts();
     expect(during).toMatchObject({ count: 10n, pending: true, etag: before.etag });
     const identity = { identity: { case: 'identifier' as const, value: 'person-3' } };
     const checked = await one.membership.checkMembership({ environment: 'default', identity, segments: ['edited'] });
-    expect(checked.results[0]).toMatchObject({ pending: true, etag: before.etag, outcome: { case: 'member', value: true } });
+    expect(checked.results[0]).toMatchObject({
+      pending: true,
+      etag: before.etag,
+      outcome: { case: 'member', value: true },
+    });
     await eventually(async () => {
       expect((await counts()).pending).toBe(false);
     });
@@ -117,13 +164,16 @@ describe('a segment that is edited', () => {
   });
 
   it('that is new says how far it is built, and is never answered with 0 (I10)', async () => {
-    await one.segments.create({ segment: { key: 'slow', rules: [all(condition('$.identity.identifier', 'REGEX', '.*1.*2.*3$'))] } });
+    await one.segments.create({
+      segment: { key: 'slow', rules: [all(condition('$.identity.identifier', 'REGEX', '.*1.*2.*3$'))] },
+    });
     const refusals: Record<string, string>[] = [];
     const counted = await eventually(
-      () => counts(segmentSelector('slow')).catch(async (error: unknown) => {
-        refusals.push((await refusal(Promise.reject(error instanceof Error ? error : new Error('odd')))).metadata);
-        throw error;
-      }),
+      () =>
+        counts(segmentSelector('slow')).catch(async (error: unknown) => {
+          refusals.push((await refusal(Promise.reject(error instanceof Error ? error : new Error('odd')))).metadata);
+          throw error;
+        }),
       (error) => reasonOf(error) === 'ATOM_BUILDING',
     );
     expect(counted.count).toBeGreaterThan(0n);
@@ -154,14 +204,18 @@ describe('a sample', () => {
   it('without a seed says which one it took, and that gives the same members again', async () => {
     const { seed, members } = await one.membership.sample({ selector: even });
     expect(members.length).toBe(10);
-    expect((await other.membership.sample({ selector: even, seed, freshness: exactly(revision) })).members).toEqual(members);
+    expect((await other.membership.sample({ selector: even, seed, freshness: exactly(revision) })).members).toEqual(
+      members,
+    );
   });
 
   it('draws every member equally often, none of them twice', async () => {
     await putSegment(one, 'ten', [all(condition('n', 'LESS_THAN', '11'))]);
     const drawn = new Map<string, number>();
     const request = { selector: segmentSelector('ten'), size: 3 };
-    const samples = await Promise.all(Array.from({ length: 600 }, (_, seed) => one.membership.sample({ ...request, seed: BigInt(seed) })));
+    const samples = await Promise.all(
+      Array.from({ length: 600 }, (_, seed) => one.membership.sample({ ...request, seed: BigInt(seed) })),
+    );
     for (const { members } of samples) {
       expect(new Set(members.map(({ id }) => id)).size).toBe(3);
       for (const { identifier } of members) drawn.set(identifier, (drawn.get(identifier) ?? 0) + 1);
@@ -174,13 +228,28 @@ describe('a sample', () => {
 
 describe('a check of traits that come with the request', () => {
   it('needs no stored identity, and takes a definition whose atoms are not built', async () => {
-    const inline = (n: number) => ({ identity: { case: 'inline' as const, value: { identifier: 'stranger', traits: { n: int(n), even: text('yes') } } } });
+    const inline = (n: number) => ({
+      identity: {
+        case: 'inline' as const,
+        value: { identifier: 'stranger', traits: { n: int(n), even: text('yes') } },
+      },
+    });
     await one.segments.create({ segment: { key: 'unbuilt', rules: [all(condition('n', 'GREATER_THAN', '7'))] } });
-    for (const [n, isMember] of [[8, true], [7, false]] as const) {
-      const { results } = await one.membership.checkMembership({ environment: 'default', identity: inline(n), segments: ['unbuilt', 'even', 'everyone'] });
+    for (const [n, isMember] of [
+      [8, true],
+      [7, false],
+    ] as const) {
+      const { results } = await one.membership.checkMembership({
+        environment: 'default',
+        identity: inline(n),
+        segments: ['unbuilt', 'even', 'everyone'],
+      });
       expect(results.map(({ outcome }) => outcome.value)).toEqual([isMember, true, true]);
     }
-    const draft = await one.membership.explain({ selector: draftSelector([all(condition('n', 'EQUAL', '7'))]), identity: inline(7) });
+    const draft = await one.membership.explain({
+      selector: draftSelector([all(condition('n', 'EQUAL', '7'))]),
+      identity: inline(7),
+    });
     expect(draft.member).toBe(true);
   });
 });

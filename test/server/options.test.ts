@@ -11,7 +11,10 @@ function problemsOf(input: Partial<OptionSources>): string[] {
     load(input);
   } catch (error) {
     if (error instanceof RollcallError && error.reason === 'INVALID_REQUEST') {
-      return error.message.split('\n').slice(1).map((line) => line.trim());
+      return error.message
+        .split('\n')
+        .slice(1)
+        .map((line) => line.trim());
     }
     throw error;
   }
@@ -83,7 +86,12 @@ describe('the configuration', () => {
 
 describe('what cannot be used', () => {
   test('is reported all at once, each with its source', () => {
-    const env = { ROLLCALL_GRPC_PORT: '70000', ROLLCALL_LOG_LEVEL: 'loud', ROLLCALL_GRCP_PORT: '1', ROLLCALL_HOST: '::' };
+    const env = {
+      ROLLCALL_GRPC_PORT: '70000',
+      ROLLCALL_LOG_LEVEL: 'loud',
+      ROLLCALL_GRCP_PORT: '1',
+      ROLLCALL_HOST: '::',
+    };
     expect(problemsOf({ env, flags: { foldIntervalMs: 'soon' } })).toEqual([
       'ROLLCALL_GRPC_PORT must be a whole number from 0 to 65535, but is "70000"',
       'ROLLCALL_LOG_LEVEL must be one of trace, debug, info, warn, error, fatal, silent, but is "loud"',
@@ -137,6 +145,8 @@ test('commander takes every flag and hands back what loadOptions reads', () => {
 test('the table of the README has a row for each option', () => {
   const lines = optionsTable().split('\n');
   expect(lines).toHaveLength(2 + optionFlags().length);
-  expect(lines).toContain('| `ROLLCALL_GRPC_PORT` | `--grpc-port` | port | `50051` | Port of gRPC; 0 takes any free one |');
+  expect(lines).toContain(
+    '| `ROLLCALL_GRPC_PORT` | `--grpc-port` | port | `50051` | Port of gRPC; 0 takes any free one |',
+  );
   expect(lines[2]).toMatch(/^\| `DATABASE_URL` \| `--database-url` \| URL \| {2}\| /);
 });

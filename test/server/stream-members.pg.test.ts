@@ -1,7 +1,11 @@
 import { fromBinary, toBinary, create } from '@bufbuild/protobuf';
 import { crc32c } from '@node-rs/crc32';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { MembershipService, StreamMembersRequestSchema, StreamMembersResponseSchema } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import {
+  MembershipService,
+  StreamMembersRequestSchema,
+  StreamMembersResponseSchema,
+} from '../../src/gen/rollcall/v1/membership_service_pb.js';
 import type { StreamMembersResponse } from '../../src/gen/rollcall/v1/membership_service_pb.js';
 import { fold, trim } from '../../src/indexing/fold.js';
 import { findEnvironment } from '../../src/storage/environments.js';
@@ -9,7 +13,21 @@ import { openRawStream, rawGrpcClient } from '../helpers/grpc-client.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
 import {
-  all, apply, condition, eventually, identifiersOf, int, putSegment, readStream, refusal, remove, segmentSelector, startTestRollcall, store, text, upsert,
+  all,
+  apply,
+  condition,
+  eventually,
+  identifiersOf,
+  int,
+  putSegment,
+  readStream,
+  refusal,
+  remove,
+  segmentSelector,
+  startTestRollcall,
+  store,
+  text,
+  upsert,
 } from '../helpers/rollcall.js';
 import type { TestRollcall } from '../helpers/rollcall.js';
 
@@ -35,16 +53,25 @@ afterAll(async () => {
   await database.drop();
 });
 
-const checksumOf = (identifiers: readonly string[]): number => crc32c(identifiers.map((identifier) => `${identifier}\n`).join(''));
+const checksumOf = (identifiers: readonly string[]): number =>
+  crc32c(identifiers.map((identifier) => `${identifier}\n`).join(''));
 
-it.each([['everyone', PEOPLE], ['even', PEOPLE / 2], ['sparse', Math.floor(PEOPLE / 37)]])('streams all of %s once, in order, and ends with their count and CRC32C', async (segment, count) => {
+it.each([
+  ['everyone', PEOPLE],
+  ['even', PEOPLE / 2],
+  ['sparse', Math.floor(PEOPLE / 37)],
+])('streams all of %s once, in order, and ends with their count and CRC32C', async (segment, count) => {
   const messages = await readStream(server, { selector: segmentSelector(segment) });
   const ids = messages.flatMap(({ members }) => members.map(({ id }) => Number(id)));
   const identifiers = identifiersOf(messages);
   expect(ids.length).toBe(count);
   expect(ids.every((id, index) => id > (ids[index - 1] ?? 0))).toBe(true);
   expect(identifiers).toEqual(ids.map((id) => `person-${id}`));
-  expect(messages.at(-1)?.summary).toMatchObject({ complete: true, sent: BigInt(count), crc32c: checksumOf(identifiers) });
+  expect(messages.at(-1)?.summary).toMatchObject({
+    complete: true,
+    sent: BigInt(count),
+    crc32c: checksumOf(identifiers),
+  });
   expect(messages.at(-1)?.members).toEqual([]);
   expect(messages.slice(0, -1).some(({ summary }) => summary !== undefined)).toBe(false);
   expect(new Set(messages.map(({ revision, total }) => `${revision} ${total}`)).size).toBe(1);
@@ -55,9 +82,13 @@ it('sends messages of 16 to 64 KiB, byte for byte as the generated code would', 
   const client = rawGrpcClient(server.grpcPort);
   const request = toBinary(StreamMembersRequestSchema, create(StreamMembersRequestSchema, { selector: everyone }));
   const raw: Buffer[] = [];
-  for await (const bytes of openRawStream(client, MembershipService.method.streamMembers, request)) raw.push(bytes as Buffer);
+  for await (const bytes of openRawStream(client, MembershipService.method.streamMembers, request))
+    raw.push(bytes as Buffer);
   client.close();
-  for (const bytes of raw) expect(Buffer.from(toBinary(StreamMembersResponseSchema, fromBinary(StreamMembersResponseSchema, bytes))).equals(bytes)).toBe(true);
+  for (const bytes of raw)
+    expect(
+      Buffer.from(toBinary(StreamMembersResponseSchema, fromBinary(StreamMembersResponseSchema, bytes))).equals(bytes),
+    ).toBe(true);
   const sizes = raw.slice(0, -1).map((bytes) => bytes.length);
   expect(Math.min(...sizes)).toBeGreaterThan(16 * 1024);
   expect(Math.max(...sizes)).toBeLessThan(64 * 1024);
@@ -66,7 +97,7 @@ it('sends messages of 16 to 64 KiB, byte for byte as the generated code would', 
 it('goes on after every single message as if it had not been cut (I8)', async () => {
   const whole = await readStream(server, { selector: everyone });
   const resumed: StreamMembersResponse[] = [];
-  for (let cursor = ''; ; ) {
+  for (let cursor = ''; ;) {
     const [message] = await firstMessages(server, cursor);
     if (message === undefined) throw new Error('the stream ended without a summary');
     resumed.push(message);
@@ -84,24 +115,42 @@ it('keeps to its limit, says that it is not complete, and goes on from its last 
   let cursor = '';
   for (const limit of [1, 5, 16, 100, 12_345]) {
     const messages = await readStream(server, { selector: everyone, limit: BigInt(limit), cursor });
-    expect(messages.at(-1)?.summary).toMatchObject({ complete: false, sent: BigInt(limit), crc32c: checksumOf(identifiersOf(messages)) });
+    expect(messages.at(-1)?.summary).toMatchObject({
+      complete: false,
+      sent: BigInt(limit),
+      crc32c: checksumOf(identifiersOf(messages)),
+    });
     expect(messages.at(-1)?.total).toBe(BigInt(PEOPLE));
     taken.push(...identifiersOf(messages));
     cursor = messages.at(-1)?.cursor ?? '';
   }
   const rest = await readStream(server, { selector: everyone, limit: 10_000_000n, cursor });
   expect(rest.at(-1)?.summary).toMatchObject({ complete: true });
-  expect([...taken, ...identifiersOf(rest)]).toEqual(Array.from({ length: PEOPLE }, (_, index) => `person-${index + 1}`));
+  expect([...taken, ...identifiersOf(rest)]).toEqual(
+    Array.from({ length: PEOPLE }, (_, index) => `person-${index + 1}`),
+  );
 });
 
 it('streams parts that make up the members at one exact revision, whatever changes meanwhile (I5)', async () => {
   const first = await readStream(server, { selector: segmentSelector('even'), shardCount: 7, freshness: latest });
   const revision = first[0]?.revision ?? 0n;
-  await apply(server, [upsert('person-1', { even: text('yes') }), upsert('person-2', { even: text('no') }), remove('person-4'), upsert('late', { even: text('yes') })]);
-  expect((await server.membership.count({ selector: segmentSelector('even'), freshness: latest })).revision).toBeGreaterThan(revision);
+  await apply(server, [
+    upsert('person-1', { even: text('yes') }),
+    upsert('person-2', { even: text('no') }),
+    remove('person-4'),
+    upsert('late', { even: text('yes') }),
+  ]);
+  expect(
+    (await server.membership.count({ selector: segmentSelector('even'), freshness: latest })).revision,
+  ).toBeGreaterThan(revision);
   const others = await Promise.all(
     [1, 2, 3, 4, 5, 6].map((shardIndex) =>
-      readStream(server, { selector: segmentSelector('even'), shardCount: 7, shardIndex, freshness: { level: { case: 'exactRevision', value: revision } } }),
+      readStream(server, {
+        selector: segmentSelector('even'),
+        shardCount: 7,
+        shardIndex,
+        freshness: { level: { case: 'exactRevision', value: revision } },
+      }),
     ),
   );
   const members = [first, ...others].flatMap(identifiersOf);
@@ -126,18 +175,26 @@ it('goes on at the revision of its cursor though members came, went and were del
 
 it('brings the traits when they are asked for, in messages that stay small', async () => {
   const bio = 'b'.repeat(50_000);
-  await apply(server, Array.from({ length: 40 }, (_, n) => upsert(`talker-${n}`, { bio: text(bio), talks: int(n) })));
+  await apply(
+    server,
+    Array.from({ length: 40 }, (_, n) => upsert(`talker-${n}`, { bio: text(bio), talks: int(n) })),
+  );
   await putSegment(server, 'talkers', [all(condition('talks', 'IS_SET', ''))]);
   const messages = await readStream(server, { selector: segmentSelector('talkers'), includeTraits: true });
   const members = messages.flatMap((message) => message.members);
-  expect(members.map(({ traits }) => traits['talks']?.kind.value)).toEqual(Array.from({ length: 40 }, (_, n) => BigInt(n)));
+  expect(members.map(({ traits }) => traits['talks']?.kind.value)).toEqual(
+    Array.from({ length: 40 }, (_, n) => BigInt(n)),
+  );
   expect(members.every(({ traits }) => traits['bio']?.kind.value === bio)).toBe(true);
   expect(Math.max(...messages.map((one) => one.members.length))).toBe(1);
 });
 
 it('streams identifiers of any length and character', async () => {
   const odd = ['x'.repeat(2_000), '😀'.repeat(2_000), 'with\nnewline', 'tab\tand \u0002 mark', '\u2028', 'ÿ'];
-  await apply(server, odd.map((identifier) => upsert(identifier, { odd: text('yes') })));
+  await apply(
+    server,
+    odd.map((identifier) => upsert(identifier, { odd: text('yes') })),
+  );
   await putSegment(server, 'odd', [all(condition('odd', 'EQUAL', 'yes'))]);
   const messages = await readStream(server, { selector: segmentSelector('odd') });
   expect(identifiersOf(messages)).toEqual(odd);
@@ -171,8 +228,14 @@ it('expires a cursor whose revision the log no longer reaches, and an exact revi
   const other = await startTestRollcall(database.url);
   try {
     const strict = other.membership.streamMembers({ selector: everyone, cursor, strict: true })[Symbol.asyncIterator]();
-    expect(await refusal(strict.next())).toMatchObject({ reason: 'CURSOR_EXPIRED', metadata: { revision: String(message?.revision) } });
-    const exact = other.membership.count({ selector: everyone, freshness: { level: { case: 'exactRevision', value: message?.revision ?? 0n } } });
+    expect(await refusal(strict.next())).toMatchObject({
+      reason: 'CURSOR_EXPIRED',
+      metadata: { revision: String(message?.revision) },
+    });
+    const exact = other.membership.count({
+      selector: everyone,
+      freshness: { level: { case: 'exactRevision', value: message?.revision ?? 0n } },
+    });
     expect((await refusal(exact)).reason).toBe('CURSOR_EXPIRED');
     const rest = await readStream(other, { selector: everyone, cursor });
     expect(rest[0]?.revisionChanged).toBe(true);

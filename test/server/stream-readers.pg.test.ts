@@ -5,12 +5,29 @@ import { status } from '@grpc/grpc-js';
 import type { Client, ClientReadableStream } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { IndexService } from '../../src/gen/rollcall/v1/index_service_pb.js';
-import { MembershipService, StreamMembersRequestSchema, StreamMembersResponseSchema } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import {
+  MembershipService,
+  StreamMembersRequestSchema,
+  StreamMembersResponseSchema,
+} from '../../src/gen/rollcall/v1/membership_service_pb.js';
 import { inTransaction } from '../../src/storage/database.js';
 import { errorInfoOf, openRawStream, rawGrpcClient } from '../helpers/grpc-client.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
-import { all, apply, condition, eventually, putSegment, readStream, reasonOf, refusal, segmentSelector, startTestRollcall, store, upsert } from '../helpers/rollcall.js';
+import {
+  all,
+  apply,
+  condition,
+  eventually,
+  putSegment,
+  readStream,
+  reasonOf,
+  refusal,
+  segmentSelector,
+  startTestRollcall,
+  store,
+  upsert,
+} from '../helpers/rollcall.js';
 import type { TestRollcall } from '../helpers/rollcall.js';
 
 const PEOPLE = 140_000;
@@ -38,8 +55,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-function openStream(request: MessageInitShape<typeof StreamMembersRequestSchema> = { selector: everyone }): ClientReadableStream<Buffer> {
-  return openRawStream(client, MembershipService.method.streamMembers, toBinary(StreamMembersRequestSchema, create(StreamMembersRequestSchema, request)));
+function openStream(
+  request: MessageInitShape<typeof StreamMembersRequestSchema> = { selector: everyone },
+): ClientReadableStream<Buffer> {
+  return openRawStream(
+    client,
+    MembershipService.method.streamMembers,
+    toBinary(StreamMembersRequestSchema, create(StreamMembersRequestSchema, request)),
+  );
 }
 
 /** The error that a stream ends with. */
@@ -76,7 +99,10 @@ it('ends a stream that is never read, gives its place back and lets go of its re
   const ended = Promise.all(open.map(endOf));
   await eventually(async () => {
     const third = server.membership.streamMembers({ selector: segmentSelector('few') })[Symbol.asyncIterator]();
-    expect(await refusal(third.next().finally(() => third.return?.()))).toEqual({ reason: 'TOO_MANY_STREAMS', metadata: { limit: '2' } });
+    expect(await refusal(third.next().finally(() => third.return?.()))).toEqual({
+      reason: 'TOO_MANY_STREAMS',
+      metadata: { limit: '2' },
+    });
   });
   await sleep(2_500);
   for (const stream of open) stream.resume();
@@ -110,10 +136,15 @@ it('keeps the identifiers of members that are deleted while a stream of an earli
   await new Promise((resolve) => stream.once('readable', resolve));
   const [held] = await database.db.sql<{ revision: number }[]>`select revision from held_revision`;
   const last = `${'x'.repeat(200)}${PEOPLE}`;
-  const revision = await apply(server, [{ environmentKey: 'default', identifier: last, change: { case: 'delete', value: {} } }]);
+  const revision = await apply(server, [
+    { environmentKey: 'default', identifier: last, change: { case: 'delete', value: {} } },
+  ]);
   expect(held?.revision).toBeLessThan(Number(revision));
   let found = false;
-  for await (const bytes of stream) found ||= fromBinary(StreamMembersResponseSchema, bytes as Buffer).members.some(({ identifier }) => identifier === last);
+  for await (const bytes of stream)
+    found ||= fromBinary(StreamMembersResponseSchema, bytes as Buffer).members.some(
+      ({ identifier }) => identifier === last,
+    );
   expect(found).toBe(true);
   await apply(server, [upsert(last, {})]);
 });

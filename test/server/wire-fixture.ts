@@ -2,10 +2,10 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { RollcallError } from '../../src/core/errors.js';
 import { IngestService } from '../../src/gen/rollcall/v1/ingest_service_pb.js';
 import { MembershipService, StreamMembersResponseSchema } from '../../src/gen/rollcall/v1/membership_service_pb.js';
-import type { CallFailure } from '../../src/server/errors.js';
-import { encodedMessage, implement } from '../../src/server/handlers.js';
-import type { CallContext, Implementation } from '../../src/server/handlers.js';
-import { createStreamSlots } from '../../src/server/stream-slots.js';
+import type { CallFailure } from '../../src/server/transport/errors.js';
+import { encodedMessage, implement } from '../../src/server/transport/handlers.js';
+import type { CallContext, Implementation } from '../../src/server/transport/handlers.js';
+import { createStreamSlots } from '../../src/server/transport/stream-slots.js';
 
 /** Handlers that show what the wire does with them, and what they saw of it. */
 export interface WireFixture {
@@ -46,7 +46,9 @@ export const selector = (segment: string) => ({
   target: { case: 'segment' as const, value: segment },
 });
 
-export function createWireFixture(options: { streamProgressTimeoutMs?: number; maxStreams?: number } = {}): WireFixture {
+export function createWireFixture(
+  options: { streamProgressTimeoutMs?: number; maxStreams?: number } = {},
+): WireFixture {
   const fixture: WireFixture = {
     implementations: [],
     serverOptions: {

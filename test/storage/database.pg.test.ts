@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RollcallError } from '../../src/core/errors.js';
-import { ConnectionLease } from '../../src/storage/connection-lease.js';
+import { ConnectionLease } from '../../src/storage/connections/connection-lease.js';
 import { checkServerVersion, connectDatabase, inTransaction, runCancellable } from '../../src/storage/database.js';
 import type { Database, Sql } from '../../src/storage/database.js';
 import { toRollcallError } from '../../src/storage/database-errors.js';
-import { openDriver } from '../../src/storage/driver.js';
+import { openDriver } from '../../src/storage/connections/driver.js';
 import { createTestDatabase, TEST_CONNECTION } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
 import { startTcpProxy } from '../helpers/tcp-proxy.js';
@@ -45,14 +45,18 @@ async function reasonOf(work: PromiseLike<unknown>): Promise<string> {
 
 async function untilRunning(text: string): Promise<number> {
   for (;;) {
-    const [row] = await db.sql<{ pid: number }[]>`select pid from pg_stat_activity where state = 'active' and query like ${`${text}%`}`;
+    const [row] = await db.sql<
+      { pid: number }[]
+    >`select pid from pg_stat_activity where state = 'active' and query like ${`${text}%`}`;
     if (row !== undefined) return row.pid;
   }
 }
 
 describe('values', () => {
   test('an int8 within 2^53 is a number, a larger one fails rather than lose digits', async () => {
-    expect(await db.sql`select 9007199254740991::int8 as n, array[1, 2]::int8[] as list`).toEqual([{ n: 9007199254740991, list: [1, 2] }]);
+    expect(await db.sql`select 9007199254740991::int8 as n, array[1, 2]::int8[] as list`).toEqual([
+      { n: 9007199254740991, list: [1, 2] },
+    ]);
     await expect(db.sql`select 9007199254740992::int8 as n`).rejects.toThrow('does not fit');
     expect(await db.sql`select 1 as still`).toEqual([{ still: 1 }]);
   });
@@ -63,11 +67,15 @@ describe('values', () => {
       select to_json(${db.sql.array(texts, 1009)}::text[])::text as texts, ${db.sql.array([1, 2 ** 53 - 1], 1016)}::int8[] as ids`;
     expect(JSON.parse(row?.texts ?? '')).toEqual(texts);
     expect(row?.ids).toEqual([1, 2 ** 53 - 1]);
-    expect(await db.sql`select ${['a', 'b']}::text[] @> ${['b']} as "isInferred", ${db.sql.array([], 1016)}::int8[] as none`).toEqual([{ isInferred: true, none: [] }]);
+    expect(
+      await db.sql`select ${['a', 'b']}::text[] @> ${['b']} as "isInferred", ${db.sql.array([], 1016)}::int8[] as none`,
+    ).toEqual([{ isInferred: true, none: [] }]);
   });
 
   test('names of columns and of keys within jsonb stay as they are', async () => {
-    expect(await db.sql`select '{"first_name": 1}'::jsonb as some_traits`).toEqual([{ some_traits: { first_name: 1 } }]);
+    expect(await db.sql`select '{"first_name": 1}'::jsonb as some_traits`).toEqual([
+      { some_traits: { first_name: 1 } },
+    ]);
   });
 });
 
@@ -109,7 +117,10 @@ describe('a transaction', () => {
     const proxy = await startTcpProxy(own.url);
     const far = connectDatabase({ ...TEST_CONNECTION, url: proxy.url });
     const lost = inTransaction(far, { ...READ_COMMITTED, retries: 0 }, async (tx) => {
-      const settled = Promise.allSettled([tx`select pg_sleep(20) as first_of_two`, tx`insert into note values (6, 'f')`]);
+      const settled = Promise.allSettled([
+        tx`select pg_sleep(20) as first_of_two`,
+        tx`insert into note values (6, 'f')`,
+      ]);
       await untilRunning('select pg_sleep(20) as first_of_two');
       proxy.cutConnections();
       expect((await settled).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -156,11 +167,15 @@ describe('a limit of time', () => {
 
   test('aborting the signal cancels the statement in Postgres', async () => {
     const controller = new AbortController();
-    const sleeping = reasonOf(runCancellable(db, controller.signal, (sql) => sql`select pg_sleep(20) as to_be_cancelled`));
+    const sleeping = reasonOf(
+      runCancellable(db, controller.signal, (sql) => sql`select pg_sleep(20) as to_be_cancelled`),
+    );
     const pid = await untilRunning('select pg_sleep(20) as to_be_cancelled');
     controller.abort();
     expect(await sleeping).toBe('CANCELLED');
-    await expect.poll(() => db.sql`select 1 from pg_stat_activity where pid = ${pid}`, { timeout: 5_000 }).toHaveLength(0);
+    await expect
+      .poll(() => db.sql`select 1 from pg_stat_activity where pid = ${pid}`, { timeout: 5_000 })
+      .toHaveLength(0);
   });
 
   test('the reason of the abort is what the caller sees', async () => {
@@ -173,7 +188,9 @@ describe('a limit of time', () => {
   test('waiting for a free connection can be aborted, and is bounded', async () => {
     const narrow = connectDatabase({ ...TEST_CONNECTION, url: own.url, maxConnections: 2, statementTimeoutMs: 300 });
     const holding = inTransaction(narrow, READ_COMMITTED, () => new Promise((resolve) => setTimeout(resolve, 1_000)));
-    expect(await reasonOf(runCancellable(narrow, AbortSignal.timeout(50), (sql) => sql`select 1`))).toBe('DEADLINE_EXCEEDED');
+    expect(await reasonOf(runCancellable(narrow, AbortSignal.timeout(50), (sql) => sql`select 1`))).toBe(
+      'DEADLINE_EXCEEDED',
+    );
     expect(await reasonOf(runCancellable(narrow, undefined, (sql) => sql`select 1`))).toBe('DATABASE_UNAVAILABLE');
     await holding;
     expect(await reasonOf(runCancellable(narrow, undefined, (sql) => sql`select 1`))).toBe('none');
@@ -192,7 +209,9 @@ describe('a database that is away', () => {
     const sql = await lease.startUse(300);
     const pid = await backendOf(sql);
     proxy.freeze();
-    expect(toRollcallError(await sql`select 2`.catch((error: unknown) => error))).toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
+    expect(toRollcallError(await sql`select 2`.catch((error: unknown) => error))).toMatchObject({
+      reason: 'DATABASE_UNAVAILABLE',
+    });
     expect(lease.isLost).toBe(true);
     expect(terminated).toEqual([pid]);
     await proxy.close();
@@ -209,12 +228,24 @@ describe('a database that is away', () => {
 
   test('serves single statements again at once after every connection was lost', async () => {
     await Promise.all([1, 2, 3].map(() => db.sql`select pg_sleep(0.05)`));
-    const doomed = reasonOf(db.sql`select pg_sleep(20) as doomed`.then(undefined, (error: unknown) => Promise.reject(toRollcallError(error))));
+    const doomed = reasonOf(
+      db.sql`select pg_sleep(20) as doomed`.then(undefined, (error: unknown) => Promise.reject(toRollcallError(error))),
+    );
     await untilRunning('select pg_sleep(20) as doomed');
-    await inTransaction(db, READ_COMMITTED, (tx) => tx`
-      select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`);
+    await inTransaction(
+      db,
+      READ_COMMITTED,
+      (tx) => tx`
+      select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`,
+    );
     expect(await doomed).toBe('DATABASE_UNAVAILABLE');
-    expect(await Promise.all([1, 2, 3, 4].map((turn) => db.sql`select ${turn}::int as turn, pg_sleep(0.05)::text`.then(([row]) => row?.['turn'] as unknown)))).toEqual([1, 2, 3, 4]);
+    expect(
+      await Promise.all(
+        [1, 2, 3, 4].map((turn) =>
+          db.sql`select ${turn}::int as turn, pg_sleep(0.05)::text`.then(([row]) => row?.['turn'] as unknown),
+        ),
+      ),
+    ).toEqual([1, 2, 3, 4]);
   });
 });
 
@@ -243,7 +274,11 @@ describe('errors', () => {
 test('listening goes on after its connection was lost', async () => {
   const heard: string[] = [];
   let listens = 0;
-  await db.listen('revisions', (payload) => heard.push(payload), () => listens++);
+  await db.listen(
+    'revisions',
+    (payload) => heard.push(payload),
+    () => listens++,
+  );
   await db.sql`select pg_notify('revisions', 'one')`;
   await expect.poll(() => heard).toEqual(['one']);
   await db.sql`select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and datname = current_database()`;

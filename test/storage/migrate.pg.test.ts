@@ -31,7 +31,9 @@ async function folderOf(files: Readonly<Record<string, string>>): Promise<URL> {
 }
 
 async function tables(): Promise<string[]> {
-  const rows = await database.db.sql<{ name: string }[]>`select tablename as name from pg_tables where schemaname = current_schema() order by 1`;
+  const rows = await database.db.sql<
+    { name: string }[]
+  >`select tablename as name from pg_tables where schemaname = current_schema() order by 1`;
   return rows.map(({ name }) => name);
 }
 
@@ -61,8 +63,12 @@ test('several processes that start at once apply each migration once', async () 
 test('a migration that fails half way leaves the schema as it was, is named, and can be mended', async () => {
   const broken = await folderOf({ ...FIRST, '0002_name_plants.sql': 'alter table plant add name text; select 1 / 0;' });
   await expect(migrate(database.db, broken)).rejects.toThrow('The migration 0002_name_plants.sql failed');
-  expect(await database.db.sql`select column_name from information_schema.columns where table_name = 'plant'`).toHaveLength(1);
-  expect(await migrate(database.db, await folderOf({ ...FIRST, ...SECOND }))).toEqual({ applied: ['0002_name_plants.sql'] });
+  expect(
+    await database.db.sql`select column_name from information_schema.columns where table_name = 'plant'`,
+  ).toHaveLength(1);
+  expect(await migrate(database.db, await folderOf({ ...FIRST, ...SECOND }))).toEqual({
+    applied: ['0002_name_plants.sql'],
+  });
 });
 
 test('objects go to the first schema of the search path', async () => {
@@ -93,7 +99,10 @@ describe('a schema that this release does not know is refused and left alone:', 
 
   test('a migration whose text was changed after it was applied', async () => {
     await migrate(database.db, await folderOf(FIRST));
-    await expectRefusal({ '0001_create_plants.sql': 'create table plant (id bigint primary key);', ...SECOND }, '0001_create_plants.sql');
+    await expectRefusal(
+      { '0001_create_plants.sql': 'create table plant (id bigint primary key);', ...SECOND },
+      '0001_create_plants.sql',
+    );
   });
 
   test('a migration missing before one that was applied', async () => {
@@ -114,13 +123,18 @@ test('tables of others do not matter', async () => {
 });
 
 test('files that are numbered with a gap are refused', async () => {
-  await expect(migrate(database.db, await folderOf({ ...FIRST, '0003_late.sql': 'select 1' }))).rejects.toThrow('0003_late.sql should be named 0002');
+  await expect(migrate(database.db, await folderOf({ ...FIRST, '0003_late.sql': 'select 1' }))).rejects.toThrow(
+    '0003_late.sql should be named 0002',
+  );
 });
 
 test('line ends of another platform are not a change', async () => {
   const files = { '0001_create_plants.sql': 'create table plant (\n  id int\n);\n' };
   await migrate(database.db, await folderOf(files));
-  await checkSchema(database.db, await folderOf({ '0001_create_plants.sql': files['0001_create_plants.sql'].replaceAll('\n', '\r\n') }));
+  await checkSchema(
+    database.db,
+    await folderOf({ '0001_create_plants.sql': files['0001_create_plants.sql'].replaceAll('\n', '\r\n') }),
+  );
 });
 
 test('a test database is a migrated one', async () => {

@@ -20,19 +20,40 @@ beforeEach(async () => {
 afterAll(() => database.drop());
 
 const withoutNul = (text: string): string => text.replaceAll('\\u0000', '');
-const traitTexts = fc.dictionary(fc.string({ unit: 'grapheme' }).map((key) => key.replaceAll('\0', '')), traitValues.map((value) => withoutNul(formatTrait(value))), { maxKeys: 6, noNullPrototype: true });
+const traitTexts = fc.dictionary(
+  fc.string({ unit: 'grapheme' }).map((key) => key.replaceAll('\0', '')),
+  traitValues.map((value) => withoutNul(formatTrait(value))),
+  { maxKeys: 6, noNullPrototype: true },
+);
 
 it('a patch removes and sets what it names, to the digit, and leaves the rest', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(traitTexts, traitTexts), { minLength: 1, maxLength: 5 }), async (cases) => {
       await database.db.sql`delete from identity`;
-      const rows = cases.map(([before], index) => ({ id: index + 1, identifier: `user-${index}`, traits: joinTraits(new Map(Object.entries(before))) }));
+      const rows = cases.map(([before], index) => ({
+        id: index + 1,
+        identifier: `user-${index}`,
+        traits: joinTraits(new Map(Object.entries(before))),
+      }));
       await insertIdentities(database.db.sql, ENVIRONMENT, rows);
       const removedOf = (before: object): string[] => Object.keys(before).filter((_key, place) => place % 2 === 0);
       await inTransaction(database.db, { isolation: 'read committed' }, (tx) =>
-        patchTraits(tx, ENVIRONMENT, cases.map(([before, set], index) => ({ id: index + 1, removed: removedOf(before), set: joinTraits(new Map(Object.entries(set))) }))),
+        patchTraits(
+          tx,
+          ENVIRONMENT,
+          cases.map(([before, set], index) => ({
+            id: index + 1,
+            removed: removedOf(before),
+            set: joinTraits(new Map(Object.entries(set))),
+          })),
+        ),
       );
-      const stored = await readIdentities(database.db.sql, ENVIRONMENT, rows.map(({ id }) => id), true);
+      const stored = await readIdentities(
+        database.db.sql,
+        ENVIRONMENT,
+        rows.map(({ id }) => id),
+        true,
+      );
       const expected = cases.map(([before, set]) => {
         const removed = new Set(removedOf(before));
         return new Map([...Object.entries(before).filter(([key]) => !removed.has(key)), ...Object.entries(set)]);
@@ -43,7 +64,8 @@ it('a patch removes and sets what it names, to the digit, and leaves the rest', 
 });
 
 it('a patch of one environment leaves the same id of another alone', async () => {
-  for (const environment of [ENVIRONMENT, ENVIRONMENT + 1]) await insertIdentities(database.db.sql, environment, [{ id: 1, identifier: 'a', traits: '{"x": 1}' }]);
+  for (const environment of [ENVIRONMENT, ENVIRONMENT + 1])
+    await insertIdentities(database.db.sql, environment, [{ id: 1, identifier: 'a', traits: '{"x": 1}' }]);
   await patchTraits(database.db.sql, ENVIRONMENT, [{ id: 1, removed: [], set: '{"x": 1.0}' }]);
   const [patched] = await readIdentities(database.db.sql, ENVIRONMENT, [1], true);
   const [other] = await readIdentities(database.db.sql, ENVIRONMENT + 1, [1], true);

@@ -25,8 +25,11 @@ export function checkCommand(context: CommandContext) {
     .action(async (identifier, segments, options) => {
       const identity = { identity: { case: 'identifier', value: identifier } } as const;
       const request = { environment: options.environment, identity, segments, ...freshnessOf(options) };
-      const answer = await withClient(context, options, (client) => client.call(MembershipService.method.checkMembership, request));
-      if (options.json === true) await context.output.json({ results: answer.results.map(resultJson), ...answerJson(answer) });
+      const answer = await withClient(context, options, (client) =>
+        client.call(MembershipService.method.checkMembership, request),
+      );
+      if (options.json === true)
+        await context.output.json({ results: answer.results.map(resultJson), ...answerJson(answer) });
       else await writeTable(context, answer);
       throwFirstError(answer);
     });
@@ -52,6 +55,8 @@ function throwFirstError({ results }: CheckMembershipResponse): void {
   for (const { segment, outcome } of results) {
     if (outcome.case !== 'error') continue;
     const { reason, message, metadata } = outcome.value;
-    throw new RollcallError(reasonNamed(ErrorReason[reason]) ?? 'INTERNAL', message, { metadata: { segment, ...metadata } });
+    throw new RollcallError(reasonNamed(ErrorReason[reason]) ?? 'INTERNAL', message, {
+      metadata: { segment, ...metadata },
+    });
   }
 }

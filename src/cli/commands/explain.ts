@@ -6,7 +6,10 @@ import type { CommandContext } from '../context.js';
 import { explainJson, formatExplainTree } from '../explain-tree.js';
 import { freshnessOf, readCommand, selectorOf, whenBuilt } from '../read-commands.js';
 
-const EXAMPLES = ['rollcall explain growth ada@example.org', `rollcall explain ada@example.org --where 'age GREATER_THAN 30'`];
+const EXAMPLES = [
+  'rollcall explain growth ada@example.org',
+  `rollcall explain ada@example.org --where 'age GREATER_THAN 30'`,
+];
 
 export function explainCommand(context: CommandContext) {
   return readCommand('explain', EXAMPLES)
@@ -25,7 +28,11 @@ export function explainCommand(context: CommandContext) {
       );
       const { member, root } = answer;
       if (options.json === true) {
-        return context.output.json({ member, root: root === undefined ? null : explainJson(root), ...answerJson(answer) });
+        return context.output.json({
+          member,
+          root: root === undefined ? null : explainJson(root),
+          ...answerJson(answer),
+        });
       }
       if (root !== undefined) await context.output.line(formatExplainTree(root));
       await context.output.line(answerLine(answer));
@@ -34,6 +41,7 @@ export function explainCommand(context: CommandContext) {
 
 function readNames(names: readonly string[]): { readonly segment: string | undefined; readonly identifier: string } {
   const [first, second, ...others] = names;
-  if (first === undefined || others.length > 0) throw new CommandError('USAGE', 'give the key of a segment and an identifier');
+  if (first === undefined || others.length > 0)
+    throw new CommandError('USAGE', 'give the key of a segment and an identifier');
   return second === undefined ? { segment: undefined, identifier: first } : { segment: first, identifier: second };
 }

@@ -45,7 +45,12 @@ export function exportCommand(context: CommandContext) {
       const startedAt = performance.now();
       try {
         const streamed = await withClient(context, options, async (client) => {
-          await whenBuilt(context, options, () => client.call(MembershipService.method.count, { selector }), () => undefined);
+          await whenBuilt(
+            context,
+            options,
+            () => client.call(MembershipService.method.count, { selector }),
+            () => undefined,
+          );
           return exportMembers(context, client, { path, format, request }, progress);
         });
         progress.stop();
@@ -78,5 +83,8 @@ async function report(
   const cuts = resumptions === 0 ? '' : `, resumed ${formatThings(resumptions, 'time')}`;
   const change = revisionChanged ? ', the rest at a newer revision' : '';
   const speed = `${formatDuration(elapsedMs)} (${formatRate(members, elapsedMs)})`;
-  await remark(context, `${formatThings(members, 'member')}${to} in ${speed}, revision ${formatCount(revision)}${cuts}${change}; checked`);
+  await remark(
+    context,
+    `${formatThings(members, 'member')}${to} in ${speed}, revision ${formatCount(revision)}${cuts}${change}; checked`,
+  );
 }

@@ -29,7 +29,12 @@ export function importCommand(context: CommandContext) {
     .summary('load identities from a CSV or NDJSON file')
     .argument('<file>', 'what to load')
     .addOption(environmentOption())
-    .addOption(new Option('--format <format>', 'the format (default: by the extension)').choices(['csv', 'ndjson'] satisfies InputFormat[]))
+    .addOption(
+      new Option('--format <format>', 'the format (default: by the extension)').choices([
+        'csv',
+        'ndjson',
+      ] satisfies InputFormat[]),
+    )
     .option('--identifier-column <name>', 'where identifiers are (default: identifier, else id)')
     .option('--id-column <name>', 'where the ids are that become ordinals, in an environment whose ordinals are given')
     .option('--types <column=type,…>', 'types of columns, instead of those found', collectTypes)
@@ -47,7 +52,10 @@ export function importCommand(context: CommandContext) {
     .action((path, options) => importFile(context, path, options));
 }
 
-function collectTypes(text: string, before: ReadonlyMap<string, ColumnType> = new Map()): ReadonlyMap<string, ColumnType> {
+function collectTypes(
+  text: string,
+  before: ReadonlyMap<string, ColumnType> = new Map(),
+): ReadonlyMap<string, ColumnType> {
   return new Map([...before, ...text.split(',').map(parseType)]);
 }
 

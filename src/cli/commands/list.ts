@@ -33,7 +33,14 @@ export function listCommand(context: CommandContext) {
     .action(async (segment, options) => {
       const { query, pageSize, pageToken } = options;
       const selector = await selectorOf(segment, options);
-      const request = { selector, query, pageSize, pageToken, includeTraits: options.traits === true, ...freshnessOf(options) };
+      const request = {
+        selector,
+        query,
+        pageSize,
+        pageToken,
+        includeTraits: options.traits === true,
+        ...freshnessOf(options),
+      };
       await withClient(context, options, (client) => listPages(context, client, request, options));
     });
 }
@@ -44,7 +51,7 @@ async function listPages(
   request: MessageInitShape<typeof ListMembersRequestSchema>,
   options: ListOptions,
 ): Promise<void> {
-  for (let { pageToken } = request; ; ) {
+  for (let { pageToken } = request; ;) {
     const page = await whenBuilt(context, options, () =>
       client.call(MembershipService.method.listMembers, { ...request, pageToken: pageToken ?? '' }),
     );

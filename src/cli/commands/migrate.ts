@@ -1,7 +1,7 @@
 import { loadOptions } from '../../server/options.js';
 import type { Options } from '../../server/options.js';
 import { connectDatabase } from '../../storage/database.js';
-import { startEmbeddedPostgres } from '../../storage/embedded-postgres.js';
+import { startEmbeddedPostgres } from '../../storage/embedded/embedded-postgres.js';
 import { migrate } from '../../storage/migrate.js';
 import { baseCommand } from '../base-commands.js';
 import { serverEnvironment } from '../connect.js';
@@ -13,7 +13,10 @@ const EXAMPLES = ['rollcall migrate', 'DATABASE_URL=postgres://rollcall@localhos
 export function migrateCommand(context: CommandContext) {
   return baseCommand('migrate', EXAMPLES)
     .description('bring the schema of DATABASE_URL, or else of the embedded database, up to this release')
-    .option('--data-directory <path>', 'the data folder of the embedded database (default .rollcall, env ROLLCALL_DATA_DIRECTORY)')
+    .option(
+      '--data-directory <path>',
+      'the data folder of the embedded database (default .rollcall, env ROLLCALL_DATA_DIRECTORY)',
+    )
     .option('--database-url <URL>', 'the database (env DATABASE_URL)')
     .action(async ({ json, ...flags }) => {
       const options = loadOptions({ env: serverEnvironment(context), flags });

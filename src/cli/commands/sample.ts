@@ -18,7 +18,13 @@ export function sampleCommand(context: CommandContext) {
     .action(async (segment, options) => {
       const { size, seed, traits = false } = options;
       const selector = await selectorOf(segment, options);
-      const request = { selector, size, includeTraits: traits, ...(seed === undefined ? {} : { seed }), ...freshnessOf(options) };
+      const request = {
+        selector,
+        size,
+        includeTraits: traits,
+        ...(seed === undefined ? {} : { seed }),
+        ...freshnessOf(options),
+      };
       const answer = await withClient(context, options, (client) =>
         whenBuilt(context, options, () => client.call(MembershipService.method.sample, request)),
       );

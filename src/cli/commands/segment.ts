@@ -59,7 +59,9 @@ function putCommand(context: CommandContext) {
       const { project, etag } = options;
       await withClient(context, options, async (client) => {
         const segment = await putSegment(client, { project, key, etag }, definition);
-        const isBuilt = options.wait && (await waitVisibly(context, options, (on) => waitTillBuilt(context, client, key, options, on)));
+        const isBuilt =
+          options.wait &&
+          (await waitVisibly(context, options, (on) => waitTillBuilt(context, client, key, options, on)));
         await writeWritten(context, segment, isBuilt, options);
       });
     });
@@ -79,7 +81,12 @@ async function waitVisibly(
   }
 }
 
-async function writeWritten({ output }: CommandContext, segment: Segment, isBuilt: boolean, options: { json?: true }): Promise<void> {
+async function writeWritten(
+  { output }: CommandContext,
+  segment: Segment,
+  isBuilt: boolean,
+  options: { json?: true },
+): Promise<void> {
   if (options.json === true) return output.json(segmentJson(segment));
   await output.line(`${green('✓')} ${segment.key}, etag ${segment.etag}${isBuilt ? '; its atoms are built' : ''}`);
 }
@@ -90,7 +97,9 @@ function getCommand(context: CommandContext) {
     .argument('<key>', "the segment's key")
     .addOption(projectOption())
     .action(async (key, { project, ...options }) => {
-      const { segment } = await withClient(context, options, (client) => client.call(SegmentService.method.get, { project, key }));
+      const { segment } = await withClient(context, options, (client) =>
+        client.call(SegmentService.method.get, { project, key }),
+      );
       if (segment === undefined) return;
       await context.output.line(jsonText(segmentJson(segment), options.json === true ? undefined : 2));
     });
@@ -103,7 +112,7 @@ function listCommand(context: CommandContext) {
     .action(async ({ project, ...options }) => {
       await withClient(context, options, async (client) => {
         const segments: Segment[] = [];
-        for (let pageToken = ''; ; ) {
+        for (let pageToken = ''; ;) {
           const page = await client.call(SegmentService.method.list, { project, pageToken, pageSize: 1000 });
           segments.push(...page.segments);
           pageToken = page.nextPageToken;
@@ -136,10 +145,16 @@ function putListCommand(context: CommandContext) {
     .addOption(projectOption())
     .action(async (name, path, { project, ...options }) => {
       const file = await openInput(path);
-      const progress = startProgress(showsProgress(options), { label: 'Sending', total: file.sizeBytes, unit: 'bytes' });
+      const progress = startProgress(showsProgress(options), {
+        label: 'Sending',
+        total: file.sizeBytes,
+        unit: 'bytes',
+      });
       try {
         const values = readValues(file.read((bytes) => progress.update(bytes)));
-        const { size, sha256 } = await withClient(context, options, (client) => putList(client, { project, name }, values));
+        const { size, sha256 } = await withClient(context, options, (client) =>
+          putList(client, { project, name }, values),
+        );
         progress.stop();
         if (options.json === true) return await context.output.json({ project, name, size, sha256 });
         await context.output.line(`${green('✓')} the list ${name} has ${formatCount(size)} values`);

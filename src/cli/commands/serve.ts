@@ -26,7 +26,10 @@ export function serveCommand(context: CommandContext) {
 }
 
 async function serve(context: CommandContext, options: Options, isJson: boolean): Promise<void> {
-  const [{ startRollcall }, { createLogger }] = await Promise.all([import('../../server/start.js'), import('../../server/logger.js')]);
+  const [{ startRollcall }, { createLogger }] = await Promise.all([
+    import('../../server/start.js'),
+    import('../../server/logger.js'),
+  ]);
   const server = await startRollcall(options, createLogger(options));
   const isEmbedded = options.databaseUrl === undefined;
   try {

@@ -17,7 +17,9 @@ export function statusCommand(context: CommandContext) {
     .option('--atoms', 'with each atom')
     .action(async ({ environment, atoms: includeAtoms = false, ...options }) => {
       const request = { environment, includeAtoms };
-      const status = await withClient(context, options, (client) => client.call(IndexService.method.getStatus, request));
+      const status = await withClient(context, options, (client) =>
+        client.call(IndexService.method.getStatus, request),
+      );
       if (options.json === true) return context.output.json(statusJson(status, includeAtoms));
       await writeStatus(context, status);
     });
@@ -25,8 +27,21 @@ export function statusCommand(context: CommandContext) {
 
 async function writeStatus({ output }: CommandContext, { environments }: GetStatusResponse): Promise<void> {
   if (environments.length === 0) return output.line('There is no environment yet: rollcall import creates one.');
-  const titles = ['environment', 'state', 'identities', 'revision', 'atoms', 'building', 'log revisions', 'log', 'as of'];
-  const columns = titles.map((title, index) => ({ title, align: index < 2 || index === 8 ? ('left' as const) : ('right' as const) }));
+  const titles = [
+    'environment',
+    'state',
+    'identities',
+    'revision',
+    'atoms',
+    'building',
+    'log revisions',
+    'log',
+    'as of',
+  ];
+  const columns = titles.map((title, index) => ({
+    title,
+    align: index < 2 || index === 8 ? ('left' as const) : ('right' as const),
+  }));
   await output.line(formatTable(columns, environments.map(environmentRow)));
   for (const { environment, atoms } of environments.filter((one) => one.atoms.length > 0)) {
     await output.line(`\n${bold(printable(environment))}`);
@@ -91,6 +106,12 @@ function atomJson(atom: AtomStatus): Json {
   return { id, definition, state: AtomState[state], progress, chunks, cardinality, baseRevision };
 }
 
-function totalsJson({ environments, identities, atomsReady, atomsBuilding, logBytes }: NonNullable<GetStatusResponse['totals']>): Json {
+function totalsJson({
+  environments,
+  identities,
+  atomsReady,
+  atomsBuilding,
+  logBytes,
+}: NonNullable<GetStatusResponse['totals']>): Json {
   return { environments, identities, atomsReady, atomsBuilding, logBytes };
 }

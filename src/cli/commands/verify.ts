@@ -23,7 +23,11 @@ export function verifyCommand(context: CommandContext) {
       if (options.json === true) await context.output.json(verifyJson(found));
       else await writeFindings(context, found);
       const count = found.differences.length;
-      if (count > 0) throw new CommandError('DIFFERENCES_FOUND', `the index differs from the identities in ${formatThings(count, 'chunk')}`);
+      if (count > 0)
+        throw new CommandError(
+          'DIFFERENCES_FOUND',
+          `the index differs from the identities in ${formatThings(count, 'chunk')}`,
+        );
     });
 }
 

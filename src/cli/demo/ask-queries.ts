@@ -61,11 +61,18 @@ export async function applyLive({ client, screen, options }: Demo): Promise<void
       selector: stored('growth'),
       freshness: { level: { case: 'atLeastRevision', value: freshness } },
     });
-  for (const { name, changes } of liveChanges(ENVIRONMENT, population(options.seed, Math.min(options.identities, 6_000)))) {
+  for (const { name, changes } of liveChanges(
+    ENVIRONMENT,
+    population(options.seed, Math.min(options.identities, 6_000)),
+  )) {
     const startedAt = performance.now();
     const { revision = 0n } = await applyChanges(client, changes);
     const time = formatDuration(performance.now() - startedAt);
     await screen.done(`${formatCount(changes.length)} ${name}, in ${time}, revision ${revision}`);
-    await screen.query('Count growth, at that revision', () => count(revision), (answer) => bold(formatCount(answer.count)));
+    await screen.query(
+      'Count growth, at that revision',
+      () => count(revision),
+      (answer) => bold(formatCount(answer.count)),
+    );
   }
 }

@@ -1,7 +1,7 @@
 import { mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { lockFolder } from '../../storage/embedded-postgres-lock.js';
-import { stopOrphan } from '../../storage/embedded-postgres-process.js';
+import { lockFolder } from '../../storage/embedded/embedded-postgres-lock.js';
+import { stopOrphan } from '../../storage/embedded/embedded-postgres-process.js';
 import { CommandError } from '../command-error.js';
 
 /** What a demo leaves in its folder; lock files are left to the next owner. */
@@ -26,7 +26,10 @@ export async function emptyDemoFolder(directory: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o755 });
   const stranger = (await readdir(folder)).find((name) => !LEFTOVERS.has(name) && !LOCK_FILE.test(name));
   if (stranger !== undefined) {
-    throw new CommandError('FILE', `${folder} holds ${stranger}, which no demo has put there: choose another --data-directory`);
+    throw new CommandError(
+      'FILE',
+      `${folder} holds ${stranger}, which no demo has put there: choose another --data-directory`,
+    );
   }
   const lock = await lockFolder(folder);
   try {

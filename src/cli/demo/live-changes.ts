@@ -10,7 +10,9 @@ export interface LiveChanges {
 /** Three waves of changes to the given people, in order. */
 export function* liveChanges(environment: string, people: Iterable<Person>): Generator<LiveChanges> {
   const [upgrading, moving, leaving] = inThree([...people]);
-  const set = (traits: Person['traits']) => ({ identifier }: Person) => ({ environment, identifier, kind: 'set_traits' as const, traits });
+  const set =
+    (traits: Person['traits']) =>
+    ({ identifier }: Person) => ({ environment, identifier, kind: 'set_traits' as const, traits });
   const remove = ({ identifier }: Person) => ({ environment, identifier, kind: 'delete' as const, traits: {} });
   yield { name: 'people upgrade to pro', changes: upgrading.map(set({ plan: 'pro' })) };
   yield { name: 'people turn 20 and move', changes: moving.map(set({ age: 20n, country: 'NG' })) };

@@ -20,20 +20,87 @@ export function* population(seed: number, count: number): Generator<Person> {
   for (let position = 0; position < count; position += 1) yield personAt(random, position);
 }
 
-const FIRST_NAMES = ['ada', 'ben', 'chloe', 'dario', 'elif', 'femi', 'grace', 'hugo', 'ines', 'jun', 'kofi', 'lena', 'mila', 'noor', 'omar', 'petra'];
-const LAST_NAMES = ['adeyemi', 'bauer', 'costa', 'dubois', 'eriksson', 'fischer', 'garcia', 'haddad', 'ito', 'jansen', 'kowalski', 'lopez', 'moreau', 'nguyen'];
+const FIRST_NAMES = [
+  'ada',
+  'ben',
+  'chloe',
+  'dario',
+  'elif',
+  'femi',
+  'grace',
+  'hugo',
+  'ines',
+  'jun',
+  'kofi',
+  'lena',
+  'mila',
+  'noor',
+  'omar',
+  'petra',
+];
+const LAST_NAMES = [
+  'adeyemi',
+  'bauer',
+  'costa',
+  'dubois',
+  'eriksson',
+  'fischer',
+  'garcia',
+  'haddad',
+  'ito',
+  'jansen',
+  'kowalski',
+  'lopez',
+  'moreau',
+  'nguyen',
+];
 
 /** Values with their weights. */
 type Weighted<Value> = readonly (readonly [Value, number])[];
 
-const PLANS: Weighted<string> = [['free', 62], ['basic', 20], ['pro', 13], ['scale', 4], ['enterprise', 1]];
-const COUNTRIES: Weighted<string> = [
-  ['US', 30], ['GB', 12], ['DE', 11], ['FR', 9], ['IN', 9], ['BR', 7], ['CA', 6], ['ES', 5], ['NL', 4], ['JP', 4], ['NG', 3],
+const PLANS: Weighted<string> = [
+  ['free', 62],
+  ['basic', 20],
+  ['pro', 13],
+  ['scale', 4],
+  ['enterprise', 1],
 ];
-const DOMAINS: Weighted<string> = [['gmail.com', 55], ['outlook.com', 20], ['example.org', 15], ['acme.example', 7], ['rollcall.example', 3]];
-const DEVICES: Weighted<string> = [['iPhone 15', 28], ['iPhone 12', 14], ['Pixel 8', 16], ['Galaxy S24', 20], ['MacBook', 12], ['ThinkPad', 10]];
+const COUNTRIES: Weighted<string> = [
+  ['US', 30],
+  ['GB', 12],
+  ['DE', 11],
+  ['FR', 9],
+  ['IN', 9],
+  ['BR', 7],
+  ['CA', 6],
+  ['ES', 5],
+  ['NL', 4],
+  ['JP', 4],
+  ['NG', 3],
+];
+const DOMAINS: Weighted<string> = [
+  ['gmail.com', 55],
+  ['outlook.com', 20],
+  ['example.org', 15],
+  ['acme.example', 7],
+  ['rollcall.example', 3],
+];
+const DEVICES: Weighted<string> = [
+  ['iPhone 15', 28],
+  ['iPhone 12', 14],
+  ['Pixel 8', 16],
+  ['Galaxy S24', 20],
+  ['MacBook', 12],
+  ['ThinkPad', 10],
+];
 const VERSIONS: Weighted<string> = [
-  ['2.9.4', 6], ['3.0.0', 9], ['3.1.0', 18], ['3.2.0-beta.1', 4], ['3.2.0', 25], ['3.2.1', 30], ['4.0.0-rc.2', 8],
+  ['2.9.4', 6],
+  ['3.0.0', 9],
+  ['3.1.0', 18],
+  ['3.2.0-beta.1', 4],
+  ['3.2.0', 25],
+  ['3.2.1', 30],
+  ['4.0.0-rc.2', 8],
 ];
 
 const FIRST_DAY = Date.UTC(2019, 0, 1);

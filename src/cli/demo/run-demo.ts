@@ -30,16 +30,22 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   const screen = createDemoScreen(context);
   await emptyDemoFolder(options.dataDirectory);
   await screen.line();
-  await context.output.line(`${bold('Rollcall')} knows who is in which segment. ${dim('Its own PostgreSQL is starting …')}`);
+  await context.output.line(
+    `${bold('Rollcall')} knows who is in which segment. ${dim('Its own PostgreSQL is starting …')}`,
+  );
   const { DATABASE_URL: _ignored, ...env } = context.env;
-  await withClient({ ...context, env }, { dataDirectory: options.dataDirectory, timeout: TIMEOUT_SECONDS }, async (client) => {
-    const demo = { context, client, screen, options };
-    await loadPopulation(demo);
-    await writeSegments(demo);
-    await askQueries(demo);
-    await applyLive(demo);
-    await exportSegment(demo);
-  });
+  await withClient(
+    { ...context, env },
+    { dataDirectory: options.dataDirectory, timeout: TIMEOUT_SECONDS },
+    async (client) => {
+      const demo = { context, client, screen, options };
+      await loadPopulation(demo);
+      await writeSegments(demo);
+      await askQueries(demo);
+      await applyLive(demo);
+      await exportSegment(demo);
+    },
+  );
   await sayWhatNext(screen, options, performance.now() - startedAt);
 }
 
@@ -50,7 +56,9 @@ async function loadPopulation(demo: Demo): Promise<void> {
   const startedAt = performance.now();
   const { applied, revision = 0n } = await withProgress(demo, 'Loading', options.identities, async (progress) => {
     let done = 0;
-    return applyChanges(client, upserts(population(options.seed, options.identities)), (changes) => progress.update((done += changes)));
+    return applyChanges(client, upserts(population(options.seed, options.identities)), (changes) =>
+      progress.update((done += changes)),
+    );
   });
   const elapsedMs = performance.now() - startedAt;
   await screen.done(
@@ -71,12 +79,17 @@ async function writeSegments(demo: Demo): Promise<void> {
       progress.update(index + 1);
     }
   });
-  await screen.done(`${DEMO_SEGMENTS.length} segments, built and ready in ${formatDuration(performance.now() - startedAt)}`);
+  await screen.done(
+    `${DEMO_SEGMENTS.length} segments, built and ready in ${formatDuration(performance.now() - startedAt)}`,
+  );
 }
 
 async function exportSegment(demo: Demo): Promise<void> {
   const { client, context, screen, options } = demo;
-  await screen.heading('Everyone', 'StreamMembers to a file, resumable after every message, checked by count and CRC32C');
+  await screen.heading(
+    'Everyone',
+    'StreamMembers to a file, resumable after every message, checked by count and CRC32C',
+  );
   const path = `${options.dataDirectory}/launch.ndjson`;
   const format = memberFormat({ format: 'ndjson', traits: false, columns: [] });
   const startedAt = performance.now();
@@ -90,8 +103,15 @@ async function exportSegment(demo: Demo): Promise<void> {
   );
 }
 
-async function sayWhatNext(screen: DemoScreen, { dataDirectory: directory }: DemoOptions, elapsedMs: number): Promise<void> {
-  await screen.heading('What next', `all of this took ${formatDuration(elapsedMs)}; the data stays in ${directory} until the next demo`);
+async function sayWhatNext(
+  screen: DemoScreen,
+  { dataDirectory: directory }: DemoOptions,
+  elapsedMs: number,
+): Promise<void> {
+  await screen.heading(
+    'What next',
+    `all of this took ${formatDuration(elapsedMs)}; the data stays in ${directory} until the next demo`,
+  );
   const tries = [
     [`npx rollcall serve --data-directory ${directory}`, 'serve it; then, in another terminal:'],
     [`npx rollcall count growth --data-directory ${directory}`, 'ask from the command line'],
@@ -99,7 +119,8 @@ async function sayWhatNext(screen: DemoScreen, { dataDirectory: directory }: Dem
     ['npx rollcall import people.csv', 'your own identities, in .rollcall'],
     ['npx rollcall --help', 'all the rest'],
   ] as const;
-  for (const [command, explanation] of tries) await screen.line(`${cyan(command)}${explanation === '' ? '' : dim(`   ${explanation}`)}`);
+  for (const [command, explanation] of tries)
+    await screen.line(`${cyan(command)}${explanation === '' ? '' : dim(`   ${explanation}`)}`);
 }
 
 async function withProgress<Result>(

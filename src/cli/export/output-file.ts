@@ -16,7 +16,11 @@ export interface OutputFile {
 /** Opens a file that is named `<path>.part` until it is finished; `-` is standard output. Throws FILE. */
 export function openOutput(path: string, standardOutput: Output): OutputFile {
   if (path === '-') {
-    return { write: (text) => standardOutput.write(text), finish: () => standardOutput.flush(), discard: () => Promise.resolve() };
+    return {
+      write: (text) => standardOutput.write(text),
+      finish: () => standardOutput.flush(),
+      discard: () => Promise.resolve(),
+    };
   }
   const part = `${path}.part`;
   const stream = createWriteStream(part, { highWaterMark: 1024 * 1024 });

@@ -2,7 +2,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32c } from '../../core/checksum.js';
 import type { Member } from '../../gen/rollcall/v1/member_pb.js';
-import type { StreamMembersRequestSchema, StreamMembersResponse, StreamSummary } from '../../gen/rollcall/v1/membership_service_pb.js';
+import type {
+  StreamMembersRequestSchema,
+  StreamMembersResponse,
+  StreamSummary,
+} from '../../gen/rollcall/v1/membership_service_pb.js';
 import { MembershipService } from '../../gen/rollcall/v1/membership_service_pb.js';
 import { isRetryable } from '../call-errors.js';
 import type { RollcallClient } from '../client.js';
@@ -52,13 +56,24 @@ export async function streamMembers(
   signal: AbortSignal,
 ): Promise<StreamedMembers> {
   const limit = Number(request.limit ?? 0n);
-  const position: Position = { cursor: request.cursor ?? '', members: 0, total: 0n, revision: 0n, revisionChanged: false };
+  const position: Position = {
+    cursor: request.cursor ?? '',
+    members: 0,
+    total: 0n,
+    revision: 0n,
+    revisionChanged: false,
+  };
   let resumptions = 0;
   for (let attempt = 1; ; attempt += 1) {
     const before = position.members;
     try {
       const rest = limit === 0 ? 0n : BigInt(limit - position.members);
-      const summary = await streamOnce(client, { ...request, cursor: position.cursor, limit: rest }, listener, position);
+      const summary = await streamOnce(
+        client,
+        { ...request, cursor: position.cursor, limit: rest },
+        listener,
+        position,
+      );
       const { members, revision, revisionChanged } = position;
       checkTotal(position, request, summary);
       return { members, isComplete: summary.complete, revision, resumptions, revisionChanged };
@@ -103,9 +118,14 @@ function checkSummary(summary: StreamSummary, sent: number, checksum: number): S
 }
 
 /** Over all calls at one revision, too, everyone must have come. */
-function checkTotal({ members, total, revisionChanged }: Position, request: StreamRequest, { complete }: StreamSummary): void {
+function checkTotal(
+  { members, total, revisionChanged }: Position,
+  request: StreamRequest,
+  { complete }: StreamSummary,
+): void {
   const isWhole = complete && !revisionChanged && (request.cursor ?? '') === '';
-  if (isWhole && members !== Number(total)) throw new CommandError('STREAM_DAMAGED', `${members} of ${total} members arrived`);
+  if (isWhole && members !== Number(total))
+    throw new CommandError('STREAM_DAMAGED', `${members} of ${total} members arrived`);
 }
 
 /** What the summary's CRC32C covers. */

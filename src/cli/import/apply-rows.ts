@@ -29,7 +29,11 @@ export interface ApplyOptions {
  * Applies the rows in batches, in order. An error of one row names its line in the metadata; the batches before it stay applied, and
  * running the same import again is harmless.
  */
-export async function applyRows(client: RollcallClient, options: ApplyOptions, rows: AsyncIterable<ImportRow>): Promise<Applied> {
+export async function applyRows(
+  client: RollcallClient,
+  options: ApplyOptions,
+  rows: AsyncIterable<ImportRow>,
+): Promise<Applied> {
   const lines: number[] = [];
   async function* changes(): AsyncGenerator<OutgoingChange> {
     for await (const row of rows) {
@@ -79,12 +83,16 @@ async function* batchesOf(
 /** In an upsert a null is no trait at all. */
 function changeOf({ identifier, id, traits }: ImportRow, { environment, mode }: ApplyOptions): OutgoingChange {
   const change = { environment, identifier, ...(id === undefined ? {} : { id }) };
-  return mode === 'upsert' ? { ...change, kind: 'upsert', traits: withoutNulls(traits) } : { ...change, kind: 'set_traits', traits };
+  return mode === 'upsert'
+    ? { ...change, kind: 'upsert', traits: withoutNulls(traits) }
+    : { ...change, kind: 'set_traits', traits };
 }
 
 function withoutNulls(traits: ImportRow['traits']): ImportRow['traits'] {
   const entries = Object.entries(traits);
-  return entries.some(([, value]) => value === null) ? Object.fromEntries(entries.filter(([, value]) => value !== null)) : traits;
+  return entries.some(([, value]) => value === null)
+    ? Object.fromEntries(entries.filter(([, value]) => value !== null))
+    : traits;
 }
 
 function withLine(error: unknown, lines: readonly number[]): unknown {
@@ -93,5 +101,8 @@ function withLine(error: unknown, lines: readonly number[]): unknown {
   if (line === undefined) return error;
   const applied = error.metadata['applied'] ?? '0';
   const message = `line ${line}: ${error.message} (the ${applied} changes before its batch stay applied)`;
-  return new RollcallError(error.reason, message, { metadata: { ...error.metadata, line: String(line) }, cause: error });
+  return new RollcallError(error.reason, message, {
+    metadata: { ...error.metadata, line: String(line) },
+    cause: error,
+  });
 }

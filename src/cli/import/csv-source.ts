@@ -34,16 +34,29 @@ interface Layout {
   readonly width: number;
   readonly identifierIndex: number;
   readonly idIndex: number;
-  readonly traitColumns: readonly { readonly name: string; readonly index: number; readonly givenType: ColumnType | undefined }[];
+  readonly traitColumns: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly givenType: ColumnType | undefined;
+  }[];
 }
 
 type Progress = (bytes: number) => void;
 
 /** Reads the whole file: checks each row, and finds the type on which each column's cells agree. Throws BAD_INPUT and USAGE. */
-export async function planCsv(file: InputFile, choice: ColumnChoice, badRows: BadRows, onBytes: Progress): Promise<CsvPlan> {
+export async function planCsv(
+  file: InputFile,
+  choice: ColumnChoice,
+  badRows: BadRows,
+  onBytes: Progress,
+): Promise<CsvPlan> {
   const records = readCsvRecords(file, onBytes);
   const layout = await readLayout(records, file, choice);
-  const observers = layout.traitColumns.map(({ index, givenType }) => ({ index, givenType, observer: createColumnObserver() }));
+  const observers = layout.traitColumns.map(({ index, givenType }) => ({
+    index,
+    givenType,
+    observer: createColumnObserver(),
+  }));
   let rows = 0;
   for await (const { cells } of goodRecords(records, layout, badRows)) {
     rows += 1;
@@ -85,16 +98,23 @@ function traitsOf(cells: readonly string[], columns: readonly TraitColumn[]): Re
 
 async function readLayout(records: AsyncGenerator<CsvRecord>, file: InputFile, choice: ColumnChoice): Promise<Layout> {
   const first = await records.next();
-  if (first.done === true) throw new CommandError('BAD_INPUT', `${file.name} is empty: it must start with a line of column names`);
+  if (first.done === true)
+    throw new CommandError('BAD_INPUT', `${file.name} is empty: it must start with a line of column names`);
   const { cells: header, isUtf8 } = first.value;
-  if (!isUtf8) throw new CommandError('BAD_INPUT', 'line 1: the column names are not UTF-8', { metadata: { line: '1' } });
+  if (!isUtf8)
+    throw new CommandError('BAD_INPUT', 'line 1: the column names are not UTF-8', { metadata: { line: '1' } });
   checkHeader(header);
-  const identifierColumn = choice.identifierColumn ?? ['identifier', 'id'].find((name) => header.includes(name) && name !== choice.idColumn);
+  const identifierColumn =
+    choice.identifierColumn ?? ['identifier', 'id'].find((name) => header.includes(name) && name !== choice.idColumn);
   if (identifierColumn === undefined) {
-    throw new CommandError('USAGE', `no column is named identifier or id: name one of ${header.join(', ')} by --identifier-column`);
+    throw new CommandError(
+      'USAGE',
+      `no column is named identifier or id: name one of ${header.join(', ')} by --identifier-column`,
+    );
   }
   for (const name of [identifierColumn, choice.idColumn, ...choice.types.keys()]) {
-    if (name !== undefined && !header.includes(name)) throw new CommandError('USAGE', `there is no column ${name} among ${header.join(', ')}`);
+    if (name !== undefined && !header.includes(name))
+      throw new CommandError('USAGE', `there is no column ${name} among ${header.join(', ')}`);
   }
   const identifierIndex = header.indexOf(identifierColumn);
   const idIndex = choice.idColumn === undefined ? -1 : header.indexOf(choice.idColumn);
@@ -115,7 +135,11 @@ function checkHeader(header: readonly string[]): void {
   if (problem !== undefined) throw new CommandError('BAD_INPUT', `line 1: ${problem}`, { metadata: { line: '1' } });
 }
 
-async function* goodRecords(records: AsyncGenerator<CsvRecord>, layout: Layout, badRows: BadRows): AsyncGenerator<CsvRecord> {
+async function* goodRecords(
+  records: AsyncGenerator<CsvRecord>,
+  layout: Layout,
+  badRows: BadRows,
+): AsyncGenerator<CsvRecord> {
   const identifiers = createIdentifierCheck(badRows);
   for await (const record of records) {
     const problem = rowProblem(record, layout);

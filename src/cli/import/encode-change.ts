@@ -16,7 +16,16 @@ export interface OutgoingChange {
 const CHANGE_TAGS = { upsert: 0x2a, set_traits: 0x32, delete: 0x3a } as const;
 const CHANGE = { inBatch: 0x0a, environmentKey: 0x0a, identifier: 0x12, identityId: 0x18 } as const;
 const MAP = { entry: 0x0a, key: 0x0a, value: 0x12 } as const;
-const TRAIT = { text: 0x0a, int: 0x10, bigInt: 0x1a, float: 0x21, bool: 0x28, null: 0x30, list: 0x3a, map: 0x42 } as const;
+const TRAIT = {
+  text: 0x0a,
+  int: 0x10,
+  bigInt: 0x1a,
+  float: 0x21,
+  bool: 0x28,
+  null: 0x30,
+  list: 0x3a,
+  map: 0x42,
+} as const;
 const LIST_VALUE = 0x0a;
 
 const MIN_INT64 = -(2n ** 63n);

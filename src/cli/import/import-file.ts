@@ -52,7 +52,12 @@ export async function importFile(context: CommandContext, path: string, options:
   }
 }
 
-async function checkFile(context: CommandContext, file: InputFile, format: InputFormat, options: ImportOptions): Promise<InputPlan> {
+async function checkFile(
+  context: CommandContext,
+  file: InputFile,
+  format: InputFormat,
+  options: ImportOptions,
+): Promise<InputPlan> {
   const progress = startProgress(showsProgress(options), { label: 'Checking', total: file.sizeBytes, unit: 'bytes' });
   try {
     return await planInput(file, format, options, createBadRows(options.onBadRow), (bytes) => {
@@ -72,7 +77,11 @@ async function applyFile(
   options: ImportOptions,
 ): Promise<Imported> {
   const { environment, mode } = options;
-  const createdEnvironment = await ensureEnvironment(client, environment, options.idColumn === undefined ? 'allotted' : 'given');
+  const createdEnvironment = await ensureEnvironment(
+    client,
+    environment,
+    options.idColumn === undefined ? 'allotted' : 'given',
+  );
   const progress = startProgress(showsProgress(options), { label: 'Loading', total: file.sizeBytes, unit: 'bytes' });
   const startedAt = performance.now();
   try {

@@ -32,7 +32,8 @@ export function createIdentifierCheck(badRows: BadRows): IdentifierCheck {
 }
 
 function identifierProblem(identifier: string, earlierLine: number | undefined): string | undefined {
-  if (earlierLine !== undefined) return `the identifier ${JSON.stringify(identifier.slice(0, 100))} is that of line ${earlierLine} already`;
+  if (earlierLine !== undefined)
+    return `the identifier ${JSON.stringify(identifier.slice(0, 100))} is that of line ${earlierLine} already`;
   return refusalOf(() => checkIdentifier(identifier));
 }
 

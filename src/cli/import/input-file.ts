@@ -50,7 +50,11 @@ async function inputAt(path: string, name: string, dispose: () => Promise<void>)
   return { name, sizeBytes: size, read: (onBytes) => readChunks(path, name, onBytes), dispose };
 }
 
-async function* readChunks(path: string, name: string, onBytes: ((bytes: number) => void) | undefined): AsyncGenerator<Buffer> {
+async function* readChunks(
+  path: string,
+  name: string,
+  onBytes: ((bytes: number) => void) | undefined,
+): AsyncGenerator<Buffer> {
   const chunks: AsyncIterable<Buffer> = createReadStream(path, { highWaterMark: 256 * 1024 });
   let bytes = 0;
   try {

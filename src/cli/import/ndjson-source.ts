@@ -32,7 +32,10 @@ export async function* readNdjsonRows(
       badRows.reject(line, 'the line is not UTF-8');
       continue;
     }
-    const text = bytes.toString('utf8').replace(/^\uFEFF/, '').trim();
+    const text = bytes
+      .toString('utf8')
+      .replace(/^\uFEFF/, '')
+      .trim();
     if (text === '') continue;
     const reading = readLine(line, text, choice);
     if ('problem' in reading) badRows.reject(line, reading.problem);
@@ -45,9 +48,11 @@ function readLine(line: number, text: string, choice: MemberChoice): Reading {
   if (value === undefined) return { problem: 'the line is not JSON' };
   if (!isMembers(value)) return { problem: 'the line is not a JSON object' };
   const identifier = identifierOf(value[choice.identifierColumn]);
-  if (identifier === undefined) return { problem: `there is no text or integer in ${JSON.stringify(choice.identifierColumn)}` };
+  if (identifier === undefined)
+    return { problem: `there is no text or integer in ${JSON.stringify(choice.identifierColumn)}` };
   const id = choice.idColumn === undefined ? undefined : readId(value[choice.idColumn]);
-  if (choice.idColumn !== undefined && id === undefined) return { problem: `there is no id in ${JSON.stringify(choice.idColumn)}` };
+  if (choice.idColumn !== undefined && id === undefined)
+    return { problem: `there is no id in ${JSON.stringify(choice.idColumn)}` };
   const traits = traitsOf(value, choice);
   if (traits === undefined) return { problem: 'beside `traits` there are other members' };
   for (const [name, trait] of Object.entries(traits)) {

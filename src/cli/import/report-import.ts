@@ -10,9 +10,12 @@ import { traitColumns } from './input-plan.js';
 /** Says what is in the file and how it is read. */
 export async function reportPlan({ output }: CommandContext, plan: InputPlan): Promise<void> {
   const { badRows, identifierColumn } = plan;
-  await output.line(`${plan.fileName}: ${formatThings(plan.rows, 'row')}; identifiers from ${printable(identifierColumn)}`);
+  await output.line(
+    `${plan.fileName}: ${formatThings(plan.rows, 'row')}; identifiers from ${printable(identifierColumn)}`,
+  );
   for (const example of badRows.examples) await output.line(red(`  left out ${example}`));
-  if (badRows.count > badRows.examples.length) await output.line(red(`  … and ${formatCount(badRows.count - badRows.examples.length)} more`));
+  if (badRows.count > badRows.examples.length)
+    await output.line(red(`  … and ${formatCount(badRows.count - badRows.examples.length)} more`));
   const columns = traitColumns(plan);
   if (columns.length === 0) return;
   await output.line();
@@ -45,7 +48,9 @@ export async function reportImport(
   const changed = unchanged === 0n ? '' : `, ${formatCount(unchanged)} of them unchanged`;
   const speed = `${formatDuration(elapsedMs)} (${formatRate(Number(applied), elapsedMs)})`;
   const at = revision === undefined ? '' : `; revision ${formatCount(revision)}`;
-  await context.output.line(`${green('✓')} ${formatThings(applied, 'identity', 'identities')} applied${changed} in ${speed}${at}`);
+  await context.output.line(
+    `${green('✓')} ${formatThings(applied, 'identity', 'identities')} applied${changed} in ${speed}${at}`,
+  );
 }
 
 function planJson(plan: InputPlan): { readonly [key: string]: Json } {

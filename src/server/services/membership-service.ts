@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto';
+import { type MessageInitShape, toJsonString } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
+import type { MemberSchema } from '../../gen/rollcall/v1/member_pb.js';
+import type {
+  ListMembersRequest,
+  MembershipService,
+  SampleRequest,
+  StreamMembersRequest,
+} from '../../gen/rollcall/v1/membership_service_pb.js';
+import { SelectorSchema } from '../../gen/rollcall/v1/selector_pb.js';
+import { checkMembership } from '../../query/check.js';
+import { decodeCursor, encodeCursor, hashQuery } from '../../query/cursor.js';
+import { explain } from '../../query/explain.js';
+import { listPage } from '../../query/member-pages.js';
+import type { ServedSegment } from '../../query/reader-catalog.js';
+import { resume } from '../../query/resume.js';
+import { sampleOrdinals } from '../../query/sample.js';
+import { countMembers, select } from '../../query/select.js';
+import type { Database } from '../../storage/database.js';
+import { readIdentities, type StoredIdentity } from '../../storage/identities.js';
+import { awaitRevision } from '../await-revision.js';
+import type { CallContext, EncodedMessage, Handlers } from '../transport/handlers.js';
+import type { HeldRevisions } from '../held-revisions.js';
+import { knowSegments } from '../known-segments.js';
+import { checkResultMessage, explainedNodeMessage } from '../messages/membership-messages.js';
+import { streamMembers } from '../member-stream.js';
+import { type ReadTarget, type ReadTargetNeeds, withTarget } from '../read-target.js';
+import { freshnessOf, identityOf } from '../messages/selector-messages.js';
+import { traitMessagesOf } from '../messages/trait-messages.js';
+
+const DEFAULT_SAMPLE_SIZE = 10;
+const DEFAULT_PAGE_SIZE = 100;
+
+/** What the handlers of MembershipService need. */
+export interface MembershipNeeds extends ReadTargetNeeds {
+  readonly held: HeldRevisions;
+}
+
+/** The handlers of MembershipService. */
+export function membershipHandlers(needs: MembershipNeeds): Handlers<typeof MembershipService> {
+  const { database, indexes } = needs;
+  return {
+    count: (request, context) =>
+      withTarget(needs, request, context, async ({ index, target, freshness }) => {
+        const counted = await countMembers(database, index, target, freshness);
+        return { count: BigInt(counted.count), ...stateOf(counted) };
+      }),
+    sample: (request, context) => withTarget(needs, request, context, (read) => sample(database, request, read)),
+    listMembers: (request, context) =>
+      withTarget(needs, request, context, (read) => listMembers(database, request, read, context)),
+    streamMembers: (request, context) => openStream(needs, request, context),
+    async checkMembership(request, context) {
+      const index = await indexes.get(request.environment);
+      const freshness = freshnessOf(request.freshness);
+      await awaitRevision(index, freshness, context);
+      await knowSegments(index, request.segments);
+      const { results, revision, asOf } = await checkMembership(
+        database,
+        index,
+        identityOf(request.identity),
+        request.segments,
+        freshness,
+      );
+      return { results: results.map(checkResultMessage), revision: BigInt(revision), asOf: timestampFromDate(asOf) };
+    },
+    explain: (request, context) =>
+      withTarget(needs, request, context, async ({ index, target, freshness }) => {
+        const explanation = await explain(database, index, target, identityOf(request.identity), freshness);
+        return {
+          member: explanation.root.isTrue,
+          root: explainedNodeMessage(explanation.root),
+          ...stateOf(explanation),
+        };
+      }),
+  };
+}
+
+async function sample(database: Database, request: SampleRequest, { index, target, freshness }: ReadTarget) {
+  const selection = await select(database, index, target, freshness);
+  const seed = request.seed ?? randomBytes(8).readBigInt64LE();
+  const ordinals = sampleOrdinals(selection.set, request.size === 0 ? DEFAULT_SAMPLE_SIZE : request.size, seed);
+  const identities = await readIdentities(database.sql, index.environment.id, [...ordinals], request.includeTraits);
+  return { members: identities.map(memberMessage), count: BigInt(selection.set.size), seed, ...stateOf(selection) };
+}
+
+async function listMembers(
+  database: Database,
+  request: ListMembersRequest,
+  { index, target, selector, freshness }: ReadTarget,
+  { signal }: CallContext,
+) {
+  const { includeTraits } = request;
+  const query = hashQuery(['list', index.environment.id, toJsonString(SelectorSchema, selector), request.query]);
+  const cursor = request.pageToken === '' ? undefined : decodeCursor(request.pageToken, query);
+  const { selection, after } = await resume(database, index, target, { freshness, cursor, isStrict: false });
+  const size = request.pageSize === 0 ? DEFAULT_PAGE_SIZE : request.pageSize;
+  const page = await listPage(database, index, selection, { after, size, query: request.query, includeTraits, signal });
+  return {
+    members: page.identities.map(memberMessage),
+    nextPageToken:
+      page.nextAfter === undefined
+        ? ''
+        : encodeCursor({
+            query,
+            predicate: selection.served.predicate.key,
+            revision: selection.revision,
+            committedAtMs: selection.committedAt.getTime(),
+            after: page.nextAfter,
+          }),
+    ...stateOf(selection),
+  };
+}
+
+async function* openStream(
+  needs: MembershipNeeds,
+  request: StreamMembersRequest,
+  context: CallContext,
+): AsyncGenerator<EncodedMessage> {
+  const shard = { index: request.shardIndex, count: Math.max(1, request.shardCount) };
+  const { environmentId, queryHash, resumed } = await withTarget(
+    needs,
+    request,
+    context,
+    async ({ index, target, selector, freshness }) => {
+      const hash = hashQuery([
+        'stream',
+        index.environment.id,
+        toJsonString(SelectorSchema, selector),
+        shard.index,
+        shard.count,
+      ]);
+      const cursor = request.cursor === '' ? undefined : decodeCursor(request.cursor, hash);
+      const selected = await resume(needs.database, index, target, { freshness, cursor, isStrict: request.strict });
+      return { environmentId: index.environment.id, queryHash: hash, resumed: selected };
+    },
+  );
+  const release = await needs.held.hold(environmentId, resumed.selection.revision);
+  try {
+    yield* streamMembers(needs.database, {
+      ...resumed,
+      environmentId,
+      queryHash,
+      shard,
+      limit: Number(request.limit),
+      includeTraits: request.includeTraits,
+      signal: context.signal,
+    });
+  } finally {
+    release();
+  }
+}
+
+function memberMessage({ id, identifier, traits }: StoredIdentity): MessageInitShape<typeof MemberSchema> {
+  return { id: BigInt(id), identifier, traits: traitMessagesOf(traits) };
+}
+
+/** What every answer says of itself. */
+function stateOf({
+  revision,
+  asOf,
+  served,
+}: {
+  readonly revision: number;
+  readonly asOf: Date;
+  readonly served: ServedSegment;
+}) {
+  return { revision: BigInt(revision), asOf: timestampFromDate(asOf), etag: served.etag, pending: served.isPending };
+}

@@ -1,0 +1,104 @@
+import { RollcallError } from '../../core/errors.js';
+import type { Segment } from '../../gen/rollcall/v1/segment_pb.js';
+import type { SegmentService } from '../../gen/rollcall/v1/segment_service_pb.js';
+import type { CommittedRevision } from '../../indexing/applier.js';
+import {
+  createSegment,
+  putList,
+  removeSegment,
+  type SegmentDraft,
+  updateSegment,
+} from '../../indexing/segment-writer.js';
+import type { Database } from '../../storage/database.js';
+import { findSegment, listSegments, type StoredSegment } from '../../storage/segments.js';
+import { DEFAULT_PROJECT } from './environment-service.js';
+import type { Handlers } from '../transport/handlers.js';
+import { readListUpload } from '../list-upload.js';
+import { pageSizeOf, readNameToken, writeNameToken } from '../messages/name-tokens.js';
+import { dialectOf, rulesOf, segmentMessage } from '../messages/segment-messages.js';
+
+/** The handlers of SegmentService. `onCommitted` is told of every revision they take. */
+export function segmentHandlers(
+  database: Database,
+  onCommitted: (revision: CommittedRevision) => void,
+): Handlers<typeof SegmentService> {
+  return {
+    async create({ segment: message }) {
+      const { segment, revisions } = await createSegment(database, draftOf(expectSegment(message), undefined));
+      revisions.forEach(onCommitted);
+      return { segment: segmentMessage(segment) };
+    },
+    async get({ project, key }) {
+      return { segment: segmentMessage(await findOrThrow(database, projectOf(project), key)) };
+    },
+    async list({ project, pageSize, pageToken }) {
+      return listPage(database, projectOf(project), '', pageSize, pageToken);
+    },
+    async update({ segment: message }) {
+      const wanted = expectSegment(message);
+      const { segment, revisions } = await updateSegment(
+        database,
+        projectOf(wanted.project),
+        wanted.key,
+        wanted.etag,
+        (current) => draftOf(wanted, current),
+      );
+      revisions.forEach(onCommitted);
+      return { segment: segmentMessage(segment) };
+    },
+    async delete({ project, key, etag }) {
+      (await removeSegment(database, projectOf(project), key, etag)).forEach(onCommitted);
+      return {};
+    },
+    async listChildren({ project, key, pageSize, pageToken }) {
+      await findOrThrow(database, projectOf(project), key);
+      return listPage(database, projectOf(project), key, pageSize, pageToken);
+    },
+    async putList(requests) {
+      const { project, name, values } = await readListUpload(requests);
+      const { sha256, revisions } = await putList(database, projectOf(project), name, values);
+      revisions.forEach(onCommitted);
+      return { project: projectOf(project), name, size: BigInt(values.size), sha256 };
+    },
+  };
+}
+
+function projectOf(project: string): string {
+  return project === '' ? DEFAULT_PROJECT : project;
+}
+
+function expectSegment(message: Segment | undefined): Segment {
+  if (message === undefined)
+    throw new RollcallError('INVALID_REQUEST', 'the segment is missing', { metadata: { field: 'segment' } });
+  return message;
+}
+
+/** What is left out of an update stays: whether the segment is enabled. */
+function draftOf(message: Segment, current: StoredSegment | undefined): SegmentDraft {
+  const { key, name, description, parent, dialect, rules } = message;
+  const enabled = message.enabled ?? current?.definition.enabled ?? true;
+  return {
+    project: projectOf(message.project),
+    key,
+    name: name === '' ? (current?.name ?? key) : name,
+    description,
+    definition: { dialect: dialectOf(dialect), enabled, parent, rules: rulesOf(rules) },
+  };
+}
+
+async function findOrThrow(database: Database, project: string, key: string): Promise<StoredSegment> {
+  const segment = await findSegment(database.sql, project, key);
+  if (segment === undefined)
+    throw new RollcallError('SEGMENT_NOT_FOUND', `the segment '${key}' does not exist`, { metadata: { segment: key } });
+  return segment;
+}
+
+async function listPage(database: Database, project: string, parent: string, pageSize: number, pageToken: string) {
+  const size = pageSizeOf(pageSize);
+  const found = await listSegments(database.sql, project, parent, readNameToken(pageToken), size + 1);
+  const page = found.slice(0, size);
+  return {
+    segments: page.map(segmentMessage),
+    nextPageToken: found.length > size ? writeNameToken(page.at(-1)?.key) : '',
+  };
+}
