@@ -191,9 +191,12 @@ export async function unleasedAtoms(
     order by atom.environment_id, atom.id limit ${limit}`;
 }
 
-/** Notes that atoms were asked for, which keeps those of drafts from expiring. */
+/** Notes that atoms were asked for, which keeps those of drafts from expiring. Locks them in order of id, as folds do. */
 export async function touchAtoms(sql: Sql, environmentId: number, atomIds: readonly number[]): Promise<void> {
-  await sql`update atom set used_at = now() where environment_id = ${environmentId} and id = any(${sql.array([...atomIds], INT8_ARRAY)})`;
+  await sql`
+    update atom set used_at = now() where environment_id = ${environmentId} and id in (
+      select id from atom
+      where environment_id = ${environmentId} and id = any(${sql.array([...atomIds], INT8_ARRAY)}) order by id for no key update)`;
 }
 
 /** The ready atoms that were last asked for longer ago than `idleMs`. */

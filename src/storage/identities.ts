@@ -128,9 +128,11 @@ export async function deleteIdentities(
     where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)})`;
 }
 
-/** Removes tombstones of revisions below `revision`. */
+/** Removes tombstones of revisions below `revision`, but for those that a writer holds: waiting for one could end in a deadlock. */
 export async function purgeTombstones(sql: Sql, environmentId: number, revision: number): Promise<void> {
-  await sql`delete from identity where environment_id = ${environmentId} and deleted_revision < ${revision}`;
+  await sql`
+    delete from identity where environment_id = ${environmentId} and id in (
+      select id from identity where environment_id = ${environmentId} and deleted_revision < ${revision} for update skip locked)`;
 }
 
 /** The live identity with this identifier; undefined where there is none. */

@@ -19,9 +19,11 @@ export async function compileEmbeddedPostgres(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-compiled-'));
   const sources = [
     join('core', 'errors.ts'),
-    ...(await readdir('src/storage')).filter((name) => name.endsWith('.ts')).map((name) => join('storage', name)),
+    ...(await readdir('src/storage/embedded')).map((name) => join('storage', 'embedded', name)),
   ];
-  await Promise.all(['core', 'storage'].map((room) => mkdir(join(folder, room))));
+  await Promise.all(
+    ['core', join('storage', 'embedded')].map((room) => mkdir(join(folder, room), { recursive: true })),
+  );
   await Promise.all(
     sources.map(async (source) => {
       const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 };
@@ -36,7 +38,7 @@ export async function compileEmbeddedPostgres(): Promise<string> {
 
 /** Starts such a process from a folder of `compileEmbeddedPostgres`. */
 export function startServerOwner(compiled: string, dataDirectory: string): ServerOwner {
-  const module = pathToFileURL(join(compiled, 'storage', 'embedded-postgres.js')).href;
+  const module = pathToFileURL(join(compiled, 'storage', 'embedded', 'embedded-postgres.js')).href;
   const program = `
     import { startEmbeddedPostgres } from ${JSON.stringify(module)};
     try {

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildAtom } from '../../src/indexing/build.js';
+import { inTransaction } from '../../src/storage/database.js';
 import type { Environment } from '../../src/storage/environments.js';
+import { lockIdentities, purgeTombstones, reviveIdentities } from '../../src/storage/identities.js';
 import {
   applyTo,
   buildAll,
@@ -130,6 +132,17 @@ describe('an environment that is given its ordinals', () => {
         .sort(),
     );
   });
+
+  it('keeps a tombstone from a purge while a writer brings it back, and the purge does not wait for the writer', async () => {
+    await apply(remove('a', 5), remove('b', 6));
+    await inTransaction(fixture.connect(), { isolation: 'read committed' }, async (tx) => {
+      await lockIdentities(tx, environment.id, [], [5]);
+      await purgeTombstones(fixture.database.sql, environment.id, 2 ** 40);
+      await reviveIdentities(tx, environment.id, [{ id: 5, identifier: 'back', traits: '{}' }]);
+    });
+    expect(await states()).toEqual([[5, 'back', {}]]);
+    expect(await fixture.database.sql`select from identity where environment_id = ${environment.id}`).toHaveLength(1);
+  }, 10_000);
 
   it('refuses a new identity without an id, naming the change', async () => {
     await expect(apply(setTraits('a', { n: '1' }), upsert('new'))).rejects.toMatchObject({
