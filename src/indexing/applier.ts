@@ -9,7 +9,8 @@ import {
   replacePayload,
   takeRevision,
 } from '../storage/environments.js';
-import { deleteIdentities, lockIdentities, type StoredIdentity } from '../storage/identities.js';
+import { deleteIdentities, type LockedIdentity, lockIdentities } from '../storage/identities.js';
+import { partsOf } from './batch-parts.js';
 import { isSameState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
 import { deletedIds, IdentityRace, writeRows } from './write-rows.js';
 import { WriterCatalog } from './writer-catalog.js';
@@ -42,6 +43,19 @@ interface Prepared {
   readonly flips: RevisionFlips;
   readonly catalogRevision: number;
   readonly unchanged: number;
+}
+
+/** Changes of a batch that have no identity in common with the others, and the rows that were locked for them. */
+interface Part {
+  readonly changes: readonly NumberedChange[];
+  readonly rows: readonly LockedIdentity[];
+}
+
+/** What became of a part; `writing` ends when its rows are written. */
+interface Outcome {
+  readonly changed: readonly Transition[];
+  readonly unchanged: number;
+  readonly writing: Promise<void>;
 }
 
 /** Times that a batch is tried where other writers create or delete the same identities at the same time. */
@@ -94,31 +108,58 @@ export class Applier {
     return { revisions, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
   }
 
+  /**
+   * Every part is asked for at once and written as soon as it is known what becomes of it: Postgres and this process work side by side. Parts with new
+   * identities come last, together, so that ordinals are allotted in the order of the batch.
+   */
   async #prepare(tx: Sql, environment: Environment, changes: readonly NumberedChange[]): Promise<Prepared> {
     checkIds(environment, changes);
-    const identifiers = new Set(changes.map(({ change }) => change.identifier));
-    const ids = new Set(changes.flatMap(({ change }) => change.identityId ?? []));
-    const rows = await lockIdentities(tx, environment.id, [...identifiers], [...ids]);
-    const live = rows.filter(({ isLive }) => isLive);
-    const allot = await this.#allot(environment, missing(live, changes));
-    const working = new WorkingSet(environment.ordinalMode, live, allot);
-    let unchanged = 0;
-    for (const change of changes) if (!working.put(change)) unchanged++;
-    const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
-    const writing = writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)));
-    // What is thrown here meanwhile must not leave a rejection that nobody waits for.
-    writing.catch(() => undefined);
+    const parts = partsOf(environment, changes).map((part) => ({
+      part,
+      locking: watched(lockPart(tx, environment.id, part)),
+    }));
+    const outcomes: Outcome[] = [];
+    const creating: { changes: NumberedChange[]; rows: LockedIdentity[] } = { changes: [], rows: [] };
+    for (const { part, locking } of parts) {
+      const rows = await locking;
+      if (missing(rows, part).length === 0) {
+        outcomes.push(await this.#write(tx, environment, { changes: part, rows }));
+        continue;
+      }
+      creating.changes.push(...part);
+      creating.rows.push(...rows);
+    }
+    creating.changes.sort((a, b) => a.index - b.index);
+    if (creating.changes.length > 0) outcomes.push(await this.#write(tx, environment, creating));
     const catalog = this.#catalog(environment);
+    const changed = outcomes.flatMap((outcome) => outcome.changed);
     const prepared = {
       environment,
       catalog,
       changed,
       flips: catalog.flips(changed).finish(false),
       catalogRevision: catalog.revision,
-      unchanged,
     };
-    await writing;
-    return prepared;
+    await Promise.all(outcomes.map(({ writing }) => writing));
+    return { ...prepared, unchanged: outcomes.reduce((sum, { unchanged }) => sum + unchanged, 0) };
+  }
+
+  /** Begins to write what becomes of a part; its rows are locked. */
+  async #write(tx: Sql, environment: Environment, { changes, rows }: Part): Promise<Outcome> {
+    const allot = await this.#allot(environment, missing(rows, changes));
+    const working = new WorkingSet(
+      environment.ordinalMode,
+      rows.filter(({ isLive }) => isLive),
+      allot,
+    );
+    let unchanged = 0;
+    for (const change of changes) if (!working.put(change)) unchanged++;
+    const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
+    return {
+      changed,
+      unchanged,
+      writing: watched(writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)))),
+    };
   }
 
   async #allot(environment: Environment, identifiers: readonly string[]): Promise<(identifier: string) => number> {
@@ -152,6 +193,22 @@ export class Applier {
     if (catalog === undefined) this.#catalogs.set(environment.id, (catalog = new WriterCatalog(environment)));
     return catalog;
   }
+}
+
+/** The same promise; should it reject while nobody waits for it yet, or any more, that ends no process. */
+function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+function lockPart(tx: Sql, environmentId: number, changes: readonly NumberedChange[]): Promise<LockedIdentity[]> {
+  const identifiers = new Set<string>();
+  const ids = new Set<number>();
+  for (const { change } of changes) {
+    identifiers.add(change.identifier);
+    if (change.identityId !== undefined) ids.add(change.identityId);
+  }
+  return lockIdentities(tx, environmentId, [...identifiers], [...ids]);
 }
 
 function fail(message: string): never {
@@ -195,10 +252,10 @@ function checkIds(environment: Environment, changes: readonly NumberedChange[]):
 }
 
 /** Identifiers that the batch may create: not live, and not only deleted. */
-function missing(live: readonly StoredIdentity[], changes: readonly NumberedChange[]): string[] {
-  const identifiers = new Set(
-    changes.filter(({ change }) => change.kind !== 'delete').map(({ change }) => change.identifier),
-  );
-  for (const { identifier } of live) identifiers.delete(identifier);
-  return [...identifiers];
+function missing(rows: readonly LockedIdentity[], changes: readonly NumberedChange[]): string[] {
+  const live = new Set(rows.filter(({ isLive }) => isLive).map(({ identifier }) => identifier));
+  const absent = new Set<string>();
+  for (const { change } of changes)
+    if (change.kind !== 'delete' && !live.has(change.identifier)) absent.add(change.identifier);
+  return [...absent];
 }

@@ -1,4 +1,5 @@
 import type { Chunk } from '../core/bitmap.js';
+import { crc32c } from '../core/checksum.js';
 import type { Sql } from './database.js';
 import { INT8_ARRAY } from './environments.js';
 
@@ -11,6 +12,17 @@ export interface StoredChunk extends Chunk {
 
 const ROWS_PER_STATEMENT = 500;
 
+/**
+ * Mixed into a stored checksum, so that a row that has come under another atom shows as damaged (I9). Mixing it in again takes it out.
+ */
+function mixAtom(crc: number, environmentId: number, atomId: number): number {
+  return (crc ^ crc32c(Buffer.from(`${environmentId}:${atomId}`))) >>> 0;
+}
+
+function unmixed(environmentId: number, chunk: StoredChunk): StoredChunk {
+  return { ...chunk, crc32c: mixAtom(chunk.crc32c, environmentId, chunk.atomId) };
+}
+
 const columns = (sql: Sql) => sql`atom_id as "atomId", chunk, revision, cardinality, crc32c, bitmap`;
 
 /** Every chunk of these atoms, in no order, not yet checked, in batches of bounded size. Within a transaction. */
@@ -19,9 +31,10 @@ export async function* readChunks(
   environmentId: number,
   atomIds: readonly number[],
 ): AsyncGenerator<StoredChunk[]> {
-  yield* sql<StoredChunk[]>`
+  const batches = sql<StoredChunk[]>`
     select ${columns(sql)} from atom_chunk where environment_id = ${environmentId} and atom_id = any(${sql.array([...atomIds], INT8_ARRAY)})
   `.cursor(ROWS_PER_STATEMENT);
+  for await (const batch of batches) yield batch.map((chunk) => unmixed(environmentId, chunk));
 }
 
 /** Those of the named chunks of an atom that are there, in no order, not yet checked. */
@@ -31,9 +44,10 @@ export async function readSomeChunks(
   atomId: number,
   chunks: readonly number[],
 ): Promise<StoredChunk[]> {
-  return sql<StoredChunk[]>`
+  const rows = await sql<StoredChunk[]>`
     select ${columns(sql)} from atom_chunk
     where environment_id = ${environmentId} and atom_id = ${atomId} and chunk = any(${sql.array([...chunks], INT8_ARRAY)})`;
+  return rows.map((chunk) => unmixed(environmentId, chunk));
 }
 
 /** Writes chunks of an atom over those that are there. */
@@ -45,15 +59,17 @@ export async function writeChunks(
   chunks: readonly Chunk[],
 ): Promise<void> {
   for (let from = 0; from < chunks.length; from += ROWS_PER_STATEMENT) {
-    const rows = chunks.slice(from, from + ROWS_PER_STATEMENT).map(({ chunk, cardinality, crc32c, bitmap }) => ({
-      environment_id: environmentId,
-      atom_id: atomId,
-      chunk,
-      revision,
-      cardinality,
-      crc32c,
-      bitmap: Buffer.from(bitmap),
-    }));
+    const rows = chunks
+      .slice(from, from + ROWS_PER_STATEMENT)
+      .map(({ chunk, cardinality, crc32c: checksum, bitmap }) => ({
+        environment_id: environmentId,
+        atom_id: atomId,
+        chunk,
+        revision,
+        cardinality,
+        crc32c: mixAtom(checksum, environmentId, atomId),
+        bitmap: Buffer.from(bitmap),
+      }));
     await sql`
       insert into atom_chunk ${sql(rows)}
       on conflict (environment_id, atom_id, chunk) do update

@@ -35,23 +35,26 @@ function longForm(identifier: string): string | null {
 const traitsText = (sql: Sql, isWanted: boolean) => (isWanted ? sql`traits::text` : sql`'{}'`);
 const wholeIdentifier = (sql: Sql) => sql`coalesce(long_identifier, identifier)`;
 
+/** `isLive` is false for tombstones. */
+export type LockedIdentity = StoredIdentity & { readonly isLive: boolean };
+
 /**
  * Locks and reads the live identities with these identifiers and, whatever their state, those with these ids, in order of
- * id. Rows stay locked to the end of the transaction. `isLive` is false for tombstones.
+ * identifier. Rows stay locked to the end of the transaction.
  */
 export async function lockIdentities(
   sql: Sql,
   environmentId: number,
   identifiers: readonly string[],
   ids: readonly number[],
-): Promise<(StoredIdentity & { isLive: boolean })[]> {
+): Promise<LockedIdentity[]> {
   const stored = sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY);
   const isGiven = ids.length === 0 ? sql`` : sql`or id = any(${sql.array([...ids], INT8_ARRAY)})`;
-  return sql<(StoredIdentity & { isLive: boolean })[]>`
+  return sql<LockedIdentity[]>`
     select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive"
     from identity
     where environment_id = ${environmentId} and ((identifier = any(${stored}) and deleted_revision is null) ${isGiven})
-    order by id for no key update`;
+    order by identity.identifier, id for no key update`;
 }
 
 /** Inserts identities; the ids of those that were inserted: one whose identifier or id another writer holds is left out. */

@@ -77,6 +77,11 @@ const DAMAGES: readonly (readonly [string, string])[] = [
     `update atom_chunk set chunk = 131072 where $where and chunk = 65536`,
   ],
   [
+    "a row is another atom's",
+    `update atom_chunk a set bitmap = b.bitmap, crc32c = b.crc32c, cardinality = b.cardinality from atom_chunk b
+     where a.environment_id = b.environment_id and b.atom_id = 0 and a.chunk = b.chunk and a.chunk = 1 and a.$where`,
+  ],
+  [
     'two rows are swapped',
     `update atom_chunk a set bitmap = b.bitmap, crc32c = b.crc32c, cardinality = b.cardinality from atom_chunk b
      where a.environment_id = b.environment_id and a.atom_id = b.atom_id and (a.chunk, b.chunk) in ((0, 65536), (65536, 0)) and a.$where`,

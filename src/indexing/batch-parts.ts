@@ -1,0 +1,28 @@
+import type { Environment } from '../storage/environments.js';
+import type { NumberedChange } from './working-set.js';
+
+/** Identities of one part: enough that a statement is worth its way, few enough that a batch has several. */
+const PART_IDENTITIES = 500;
+
+/**
+ * The changes of a batch in parts that have no identity in common, each identity's in the batch's order, so that Postgres can work on one part while this
+ * process works on another. Identifiers ascend from part to part: writers lock rows in one order. Where the source gives ids a change can
+ * move an identifier from one identity to another, so such a batch is one part.
+ */
+export function partsOf(environment: Environment, changes: readonly NumberedChange[]): (readonly NumberedChange[])[] {
+  if (environment.ordinalMode === 'given' || changes.length <= PART_IDENTITIES) return [changes];
+  const byIdentifier = new Map<string, NumberedChange[]>();
+  for (const change of changes) {
+    const own = byIdentifier.get(change.change.identifier);
+    if (own === undefined) byIdentifier.set(change.change.identifier, [change]);
+    else own.push(change);
+  }
+  const identifiers = [...byIdentifier.keys()].sort();
+  const parts: NumberedChange[][] = [];
+  for (let from = 0; from < identifiers.length; from += PART_IDENTITIES) {
+    parts.push(
+      identifiers.slice(from, from + PART_IDENTITIES).flatMap((identifier) => byIdentifier.get(identifier) ?? []),
+    );
+  }
+  return parts;
+}
