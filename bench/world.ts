@@ -24,7 +24,7 @@ export interface World {
 export const FOLDER = '.rollcall-bench';
 export const ENVIRONMENT = 'bench';
 const MIGRATIONS = new URL('../src/storage/migrations/', import.meta.url);
-const SOURCES = ['bench/load.ts', 'src/cli/demo/population.ts', 'src/core/bitmap.ts'];
+const SOURCES = ['bench/load.ts', 'src/cli/demo/population.ts', 'src/core/bitmap.ts', 'src/storage/chunks.ts'];
 const MARK = 'loaded';
 const COPY = 'bench_copy';
 const CONNECTION = {
@@ -84,8 +84,8 @@ async function readMarks(folder: string): Promise<string[]> {
 /** Whatever decides what the identities and what the bitmaps in the database are: other values make them again. */
 async function fingerprints(identities: number): Promise<[string, string]> {
   const migrations = (await readMigrations(MIGRATIONS)).map(({ sha256 }) => sha256);
-  const [load, population, bitmap] = await Promise.all(SOURCES.map((path) => readFile(path, 'utf8')));
-  return [hash([identities, migrations, load, population, BENCH_SEGMENTS]), hash([SEMANTICS_VERSION, bitmap])];
+  const [load, population, ...bitmaps] = await Promise.all(SOURCES.map((path) => readFile(path, 'utf8')));
+  return [hash([identities, migrations, load, population, BENCH_SEGMENTS]), hash([SEMANTICS_VERSION, bitmaps])];
 }
 
 function hash(parts: readonly unknown[]): string {
