@@ -1,5 +1,5 @@
 import { RollcallError } from '../core/errors.js';
-import { encodeFlips, type RevisionFlips } from '../core/flips.js';
+import { encodeFlips, FlipCollector, type RevisionFlips } from '../core/flips.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import {
   allotOrdinals,
@@ -9,10 +9,10 @@ import {
   replacePayload,
   takeRevision,
 } from '../storage/environments.js';
-import { deleteIdentities, type LockedIdentity, lockIdentities } from '../storage/identities.js';
-import { partsOf } from './batch-parts.js';
-import { isSameState, type NumberedChange, type Transition, WorkingSet } from './working-set.js';
-import { deletedIds, IdentityRace, writeRows } from './write-rows.js';
+import { deleteIdentities } from '../storage/identities.js';
+import { prepare, type Prepared } from './prepare-batch.js';
+import { coalesce, type NumberedChange } from './working-set.js';
+import { IdentityRace } from './write-rows.js';
 import { WriterCatalog } from './writer-catalog.js';
 
 /** A change of an environment, numbered by the caller. */
@@ -32,30 +32,6 @@ export interface CommittedRevision {
 export interface AppliedBatch {
   readonly revisions: ReadonlyMap<string, number>;
   readonly unchanged: number;
-}
-
-/** One environment's part of a batch, its rows locked and written, waiting for its revision. */
-interface Prepared {
-  readonly environment: Environment;
-  readonly catalog: WriterCatalog;
-  readonly changed: readonly Transition[];
-  /** As of `catalogRevision`; -1 where no catalog was loaded yet. */
-  readonly flips: RevisionFlips;
-  readonly catalogRevision: number;
-  readonly unchanged: number;
-}
-
-/** Changes of a batch that have no identity in common with the others, and the rows that were locked for them. */
-interface Part {
-  readonly changes: readonly NumberedChange[];
-  readonly rows: readonly LockedIdentity[];
-}
-
-/** What became of a part; `writing` ends when its rows are written. */
-interface Outcome {
-  readonly changed: readonly Transition[];
-  readonly unchanged: number;
-  readonly writing: Promise<void>;
 }
 
 /** Times that a batch is tried where other writers create or delete the same identities at the same time. */
@@ -108,83 +84,25 @@ export class Applier {
     return { revisions, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
   }
 
-  /**
-   * Every part is asked for at once and written as soon as it is known what becomes of it: Postgres and this process work side by side. Parts with new
-   * identities come last, together, so that ordinals are allotted in the order of the batch.
-   */
-  async #prepare(tx: Sql, environment: Environment, changes: readonly NumberedChange[]): Promise<Prepared> {
-    checkIds(environment, changes);
-    const parts = partsOf(environment, changes).map((part) => ({
-      part,
-      locking: watched(lockPart(tx, environment.id, part)),
-    }));
-    const outcomes: Outcome[] = [];
-    const creating: { changes: NumberedChange[]; rows: LockedIdentity[] } = { changes: [], rows: [] };
-    for (const { part, locking } of parts) {
-      const rows = await locking;
-      if (missing(rows, part).length === 0) {
-        outcomes.push(await this.#write(tx, environment, { changes: part, rows }));
-        continue;
-      }
-      creating.changes.push(...part);
-      creating.rows.push(...rows);
-    }
-    creating.changes.sort((a, b) => a.index - b.index);
-    if (creating.changes.length > 0) outcomes.push(await this.#write(tx, environment, creating));
-    const catalog = this.#catalog(environment);
-    const changed = outcomes.flatMap((outcome) => outcome.changed);
-    const prepared = {
-      environment,
-      catalog,
-      changed,
-      flips: catalog.flips(changed).finish(false),
-      catalogRevision: catalog.revision,
-    };
-    await Promise.all(outcomes.map(({ writing }) => writing));
-    return { ...prepared, unchanged: outcomes.reduce((sum, { unchanged }) => sum + unchanged, 0) };
-  }
-
-  /** Begins to write what becomes of a part; its rows are locked. */
-  async #write(tx: Sql, environment: Environment, { changes, rows }: Part): Promise<Outcome> {
-    const allot = await this.#allot(environment, missing(rows, changes));
-    const working = new WorkingSet(
-      environment.ordinalMode,
-      rows.filter(({ isLive }) => isLive),
-      allot,
-    );
-    let unchanged = 0;
-    for (const change of changes) if (!working.put(change)) unchanged++;
-    const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
-    return {
-      changed,
-      unchanged,
-      writing: watched(writeRows(tx, environment.id, changed, new Set(rows.map(({ id }) => id)))),
-    };
-  }
-
-  async #allot(environment: Environment, identifiers: readonly string[]): Promise<(identifier: string) => number> {
-    const ordinals = new Map<string, number>();
-    if (environment.ordinalMode === 'allotted' && identifiers.length > 0) {
-      const first = await allotOrdinals(this.#database.sql, environment.id, identifiers.length);
-      identifiers.forEach((identifier, offset) => ordinals.set(identifier, first + offset));
-    }
-    return (identifier) => ordinals.get(identifier) ?? fail(`no ordinal was allotted`);
+  #prepare(tx: Sql, environment: Environment, changes: readonly NumberedChange[]): Promise<Prepared> {
+    const allot = (count: number): Promise<number> => allotOrdinals(this.#database.sql, environment.id, count);
+    return prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot });
   }
 
   /** Takes the revision of what was prepared, if it changed anything. Under the head's lock a catalog that moved is loaded and the differences are found again. */
-  async #takeRevision(
-    tx: Sql,
-    { environment, catalog, changed, ...prepared }: Prepared,
-  ): Promise<CommittedRevision | undefined> {
-    if (changed.length === 0) return undefined;
+  async #takeRevision(tx: Sql, prepared: Prepared): Promise<CommittedRevision | undefined> {
+    if (!prepared.isChanged) return undefined;
+    const { environment, catalog, parts, deleted } = prepared;
     let { flips } = prepared;
     const head = await takeRevision(tx, environment.id, encodeFlips(flips), false);
     if (head.catalogRevision !== prepared.catalogRevision) {
       await catalog.load(tx);
-      flips = catalog.flips(changed).finish(false);
+      const again = new FlipCollector();
+      for (const part of parts) catalog.collectFlips(coalesce(environment, part).changed, again);
+      flips = again.finish(false);
       await replacePayload(tx, head, encodeFlips(flips));
     }
-    await deleteIdentities(tx, environment.id, deletedIds(changed), head.revision);
+    await deleteIdentities(tx, environment.id, deleted, head.revision);
     return { environmentId: environment.id, revision: head.revision, committedAt: head.committedAt, flips };
   }
 
@@ -193,26 +111,6 @@ export class Applier {
     if (catalog === undefined) this.#catalogs.set(environment.id, (catalog = new WriterCatalog(environment)));
     return catalog;
   }
-}
-
-/** The same promise; should it reject while nobody waits for it yet, or any more, that ends no process. */
-function watched<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
-function lockPart(tx: Sql, environmentId: number, changes: readonly NumberedChange[]): Promise<LockedIdentity[]> {
-  const identifiers = new Set<string>();
-  const ids = new Set<number>();
-  for (const { change } of changes) {
-    identifiers.add(change.identifier);
-    if (change.identityId !== undefined) ids.add(change.identityId);
-  }
-  return lockIdentities(tx, environmentId, [...identifiers], [...ids]);
-}
-
-function fail(message: string): never {
-  throw new RollcallError('INTERNAL', message);
 }
 
 async function groupByEnvironment(
@@ -236,26 +134,4 @@ async function groupByEnvironment(
     groups.push([environment, own]);
   }
   return groups.sort(([a], [b]) => a.id - b.id);
-}
-
-function checkIds(environment: Environment, changes: readonly NumberedChange[]): void {
-  if (environment.ordinalMode === 'given') return;
-  const wrong = changes.find(({ change }) => change.identityId !== undefined);
-  if (wrong === undefined) return;
-  throw new RollcallError(
-    'IDENTITY_ID_NOT_ALLOWED',
-    'this environment allots ordinals itself: a change must not bring an id',
-    {
-      metadata: { index: String(wrong.index), environment: environment.key },
-    },
-  );
-}
-
-/** Identifiers that the batch may create: not live, and not only deleted. */
-function missing(rows: readonly LockedIdentity[], changes: readonly NumberedChange[]): string[] {
-  const live = new Set(rows.filter(({ isLive }) => isLive).map(({ identifier }) => identifier));
-  const absent = new Set<string>();
-  for (const { change } of changes)
-    if (change.kind !== 'delete' && !live.has(change.identifier)) absent.add(change.identifier);
-  return [...absent];
 }

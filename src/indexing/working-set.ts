@@ -1,8 +1,8 @@
 import { type Change, changeTraits, MAX_TRAITS_BYTES } from '../core/changes.js';
 import { RollcallError } from '../core/errors.js';
 import { joinTraits, splitTraits } from '../core/trait-text.js';
-import type { StoredIdentity } from '../storage/identities.js';
-import type { OrdinalMode } from '../storage/environments.js';
+import type { Environment, OrdinalMode } from '../storage/environments.js';
+import type { LockedIdentity, StoredIdentity } from '../storage/identities.js';
 
 /** A change with its place in what the caller sent, for errors. */
 export interface NumberedChange {
@@ -22,6 +22,29 @@ export interface IdentityState {
   readonly traits: ReadonlyMap<string, string>;
 }
 
+/**
+ * Changes of a batch that have no identity in common with its others, with the rows that were locked for them, tombstones too, and the ordinals of the
+ * identifiers that no live identity has.
+ */
+export interface Part {
+  readonly changes: readonly NumberedChange[];
+  readonly rows: readonly LockedIdentity[];
+  readonly ordinals: ReadonlyMap<string, number>;
+}
+
+/** What becomes of the identities of a part: those that differ in the end, by id, and how many changes changed nothing. The same each time. */
+export function coalesce(
+  { ordinalMode }: Pick<Environment, 'ordinalMode'>,
+  { changes, rows, ordinals }: Part,
+): { changed: Transition[]; unchanged: number } {
+  const live = rows.filter(({ isLive }) => isLive);
+  const working = new WorkingSet(ordinalMode, live, ordinals);
+  let unchanged = 0;
+  for (const change of changes) if (!working.put(change)) unchanged++;
+  const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
+  return { changed, unchanged };
+}
+
 interface Working {
   readonly id: number;
   readonly before: IdentityState | undefined;
@@ -32,16 +55,15 @@ interface Working {
  * The identities a batch is about, as they were locked and read, with the batch's changes put onto them in order: each ends in one
  * transition, however many changes it had. Deleted and created again within one batch, an allotted identity keeps its ordinal.
  */
-export class WorkingSet {
+class WorkingSet {
   readonly #mode: OrdinalMode;
-  readonly #allot: (identifier: string) => number;
+  readonly #ordinals: ReadonlyMap<string, number>;
   readonly #byId = new Map<number, Working>();
   readonly #idByIdentifier = new Map<string, number>();
 
-  /** `allot` gives the ordinal of an identifier that no live identity has; always the same for the same one. */
-  constructor(mode: OrdinalMode, live: readonly StoredIdentity[], allot: (identifier: string) => number) {
+  constructor(mode: OrdinalMode, live: readonly StoredIdentity[], ordinals: ReadonlyMap<string, number>) {
     this.#mode = mode;
-    this.#allot = allot;
+    this.#ordinals = ordinals;
     for (const { id, identifier, traits } of live) {
       const state = { identifier, traits: splitTraits(traits) };
       this.#byId.set(id, { id, before: state, after: state });
@@ -53,7 +75,7 @@ export class WorkingSet {
   put({ index, change }: NumberedChange): boolean {
     const known = this.#idByIdentifier.get(change.identifier);
     if (change.kind === 'delete') return this.#delete(change.identityId ?? known);
-    const id = change.identityId ?? known ?? this.#allotOrRefuse(index, change.identifier);
+    const id = change.identityId ?? known ?? this.#ordinalOrRefuse(index, change.identifier);
     if (known !== undefined && known !== id) this.#delete(known);
     const working = this.#working(id);
     const traits = changeTraits(working.after?.traits ?? new Map(), change);
@@ -79,8 +101,10 @@ export class WorkingSet {
     return true;
   }
 
-  #allotOrRefuse(index: number, identifier: string): number {
-    if (this.#mode === 'allotted') return this.#allot(identifier);
+  #ordinalOrRefuse(index: number, identifier: string): number {
+    const ordinal = this.#ordinals.get(identifier);
+    if (ordinal !== undefined) return ordinal;
+    if (this.#mode === 'allotted') throw new RollcallError('INTERNAL', 'no ordinal was allotted');
     throw new RollcallError(
       'IDENTITY_ID_REQUIRED',
       'a new identity needs its id: this environment takes ordinals from the source',
@@ -98,7 +122,7 @@ export class WorkingSet {
 }
 
 /** Whether two states, of which one or both may not exist, are the same to every answer. */
-export function isSameState(before: IdentityState | undefined, after: IdentityState | undefined): boolean {
+function isSameState(before: IdentityState | undefined, after: IdentityState | undefined): boolean {
   if (before === after) return true;
   if (before === undefined || after === undefined) return false;
   if (before.identifier !== after.identifier || before.traits.size !== after.traits.size) return false;

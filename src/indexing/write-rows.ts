@@ -23,13 +23,16 @@ export class IdentityRace extends RollcallError {
   }
 }
 
-/** Writes the rows of a batch. Rows that go or change their identifier free it first, so that another row may take it. */
-export async function writeRows(
-  tx: Sql,
-  environmentId: number,
-  changed: readonly Transition[],
-  existing: ReadonlySet<number>,
-): Promise<void> {
+/** What is to be written of a part. `freed` are rows that go or change their identifier. */
+export interface RowsToWrite {
+  readonly freed: readonly number[];
+  readonly inserted: readonly StoredIdentity[];
+  readonly revived: readonly StoredIdentity[];
+  readonly patches: readonly TraitsPatch[];
+}
+
+/** `existing` are the ids that have a row, live or a tombstone. */
+export function rowsToWrite(changed: readonly Transition[], existing: ReadonlySet<number>): RowsToWrite {
   const patches: TraitsPatch[] = [];
   const revived: StoredIdentity[] = [];
   const inserted: StoredIdentity[] = [];
@@ -43,8 +46,17 @@ export async function writeRows(
     const row = { id, identifier: after.identifier, traits: joinTraits(after.traits) };
     if (existing.has(id)) revived.push(row);
     else inserted.push(row);
-    if (before !== undefined && before.identifier !== after.identifier) freed.push(id);
+    if (before !== undefined) freed.push(id);
   }
+  return { freed, inserted, revived, patches };
+}
+
+/** Writes the rows of a part. Identifiers are freed first, so that another row may take them. Throws IdentityRace. */
+export async function writeRows(
+  tx: Sql,
+  environmentId: number,
+  { freed, inserted, revived, patches }: RowsToWrite,
+): Promise<void> {
   await deleteIdentities(tx, environmentId, freed, UNKNOWN_REVISION);
   if (inserted.length > 0) {
     const done = await insertIdentities(tx, environmentId, inserted);
@@ -59,8 +71,13 @@ export async function writeRows(
 /** Only what differs is sent and read again: most changes are of a few traits among many. */
 function patchOf(id: number, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): TraitsPatch {
   const set = new Map<string, string>();
-  for (const [key, text] of after) if (before.get(key) !== text) set.set(key, text);
-  const removed = [...before.keys()].filter((key) => !after.has(key));
+  let kept = 0;
+  for (const [key, text] of after) {
+    const earlier = before.get(key);
+    if (earlier !== undefined) kept++;
+    if (earlier !== text) set.set(key, text);
+  }
+  const removed = kept === before.size ? [] : [...before.keys()].filter((key) => !after.has(key));
   return { id, removed, set: joinTraits(set) };
 }
 

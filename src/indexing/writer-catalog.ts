@@ -1,5 +1,5 @@
 import { AtomIndex } from '../core/atom-index/atom-index.js';
-import { FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
+import { type FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { IdentityView } from '../core/properties/properties.js';
 import { readAtoms, type StoredAtom } from '../storage/atoms.js';
 import type { Sql } from '../storage/database.js';
@@ -56,8 +56,7 @@ export class WriterCatalog {
   }
 
   /** Collects which atoms the transitions flip, the universe among them. Differences come from values, never from bitmaps. */
-  flips(transitions: readonly Transition[]): FlipCollector {
-    const flips = new FlipCollector();
+  collectFlips(transitions: readonly Transition[], flips: FlipCollector): void {
     for (const { id, before, after } of transitions) {
       if (before === undefined && after === undefined) continue;
       if (before === undefined || after === undefined) flips.add(UNIVERSE_ATOM_ID, id, after !== undefined);
@@ -65,7 +64,6 @@ export class WriterCatalog {
         flips.add(atomId, id, isSet);
       });
     }
-    return flips;
   }
 
   #view(id: number, state: IdentityState | undefined): IdentityView | undefined {

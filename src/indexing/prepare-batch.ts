@@ -1,0 +1,155 @@
+import { RollcallError } from '../core/errors.js';
+import { FlipCollector, type RevisionFlips } from '../core/flips.js';
+import type { Sql } from '../storage/database.js';
+import type { Environment } from '../storage/environments.js';
+import { type LockedIdentity, lockIdentities } from '../storage/identities.js';
+import { partsOf } from './batch-parts.js';
+import { coalesce, type NumberedChange, type Part } from './working-set.js';
+import { deletedIds, rowsToWrite, writeRows } from './write-rows.js';
+import type { WriterCatalog } from './writer-catalog.js';
+
+/** One environment's share of a batch, its rows locked and written, waiting for its revision. */
+export interface Prepared {
+  readonly environment: Environment;
+  readonly catalog: WriterCatalog;
+  readonly parts: readonly Part[];
+  /** As of `catalogRevision`; -1 where no one catalog gave them all. */
+  readonly flips: RevisionFlips;
+  readonly catalogRevision: number;
+  readonly isChanged: boolean;
+  readonly deleted: readonly number[];
+  readonly unchanged: number;
+}
+
+/** What is done with a part; `writing` ends when its rows are written. */
+interface Written {
+  readonly part: Part;
+  readonly isChanged: boolean;
+  readonly deleted: readonly number[];
+  readonly unchanged: number;
+  readonly writing: Promise<void>;
+}
+
+/** Allots consecutive ordinals in a transaction of its own: the first of them. */
+export type Allot = (count: number) => Promise<number>;
+
+/**
+ * Locks, reads and writes a batch part by part, each written as soon as it is known what becomes of it: Postgres and this process work side by side. Parts with new
+ * identities come last, together, so that ordinals are allotted in the order of the batch.
+ */
+export async function prepare(
+  tx: Sql,
+  environment: Environment,
+  changes: readonly NumberedChange[],
+  { catalog, allot }: { readonly catalog: WriterCatalog; readonly allot: Allot },
+): Promise<Prepared> {
+  checkIds(environment, changes);
+  const { revision: catalogRevision } = catalog;
+  const flips = new FlipCollector();
+  const written: Written[] = [];
+  const write = (part: Part) => written.push(beginWriting(tx, environment, part, { catalog, flips }));
+  const creating: { changes: NumberedChange[]; rows: LockedIdentity[] } = { changes: [], rows: [] };
+  for await (const { part, rows } of lockedParts(tx, environment, changes)) {
+    if (missing(rows, part).length === 0) {
+      write({ changes: part, rows, ordinals: new Map() });
+      continue;
+    }
+    creating.changes.push(...part);
+    creating.rows.push(...rows);
+  }
+  if (creating.changes.length > 0) {
+    creating.changes.sort((a, b) => a.index - b.index);
+    const ordinals = await ordinalsOf(environment, missing(creating.rows, creating.changes), allot);
+    write({ ...creating, ordinals });
+  }
+  await Promise.all(written.map(({ writing }) => writing));
+  return {
+    environment,
+    catalog,
+    parts: written.map(({ part }) => part),
+    flips: flips.finish(false),
+    catalogRevision: catalog.revision === catalogRevision ? catalogRevision : -1,
+    isChanged: written.some((part) => part.isChanged),
+    deleted: written.flatMap(({ deleted }) => deleted),
+    unchanged: written.reduce((sum, { unchanged }) => sum + unchanged, 0),
+  };
+}
+
+async function ordinalsOf(
+  { ordinalMode }: Environment,
+  identifiers: readonly string[],
+  allot: Allot,
+): Promise<ReadonlyMap<string, number>> {
+  if (ordinalMode === 'given') return new Map();
+  const first = await allot(identifiers.length);
+  return new Map(identifiers.map((identifier, offset) => [identifier, first + offset]));
+}
+
+/** Sends what is to be written and finds the flips meanwhile. What becomes of the identities is not kept: thousands of maps would outlive the young generation. */
+function beginWriting(
+  tx: Sql,
+  environment: Environment,
+  part: Part,
+  { catalog, flips }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector },
+): Written {
+  const { changed, unchanged } = coalesce(environment, part);
+  const existing = new Set(part.rows.map(({ id }) => id));
+  const writing = watched(writeRows(tx, environment.id, rowsToWrite(changed, existing)));
+  catalog.collectFlips(changed, flips);
+  return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, writing };
+}
+
+/** The same promise; should it reject while nobody waits for it yet, or any more, that ends no process. */
+function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** The parts of a batch with their rows. The next part is being locked while the caller is busy with this one and while what it writes is written. */
+async function* lockedParts(
+  tx: Sql,
+  environment: Environment,
+  changes: readonly NumberedChange[],
+): AsyncGenerator<{ readonly part: readonly NumberedChange[]; readonly rows: readonly LockedIdentity[] }> {
+  const parts = partsOf(environment, changes);
+  const lock = (part: readonly NumberedChange[] | undefined): Promise<readonly LockedIdentity[]> =>
+    watched(part === undefined ? Promise.resolve([]) : lockPart(tx, environment.id, part));
+  let ahead = lock(parts[0]);
+  for (const [place, part] of parts.entries()) {
+    const rows = await ahead;
+    ahead = lock(parts[place + 1]);
+    yield { part, rows };
+  }
+}
+
+function lockPart(tx: Sql, environmentId: number, changes: readonly NumberedChange[]): Promise<LockedIdentity[]> {
+  const identifiers = new Set<string>();
+  const ids = new Set<number>();
+  for (const { change } of changes) {
+    identifiers.add(change.identifier);
+    if (change.identityId !== undefined) ids.add(change.identityId);
+  }
+  return lockIdentities(tx, environmentId, [...identifiers], [...ids]);
+}
+
+function checkIds(environment: Environment, changes: readonly NumberedChange[]): void {
+  if (environment.ordinalMode === 'given') return;
+  const wrong = changes.find(({ change }) => change.identityId !== undefined);
+  if (wrong === undefined) return;
+  throw new RollcallError(
+    'IDENTITY_ID_NOT_ALLOWED',
+    'this environment allots ordinals itself: a change must not bring an id',
+    {
+      metadata: { index: String(wrong.index), environment: environment.key },
+    },
+  );
+}
+
+/** Identifiers that the batch may create: not live, and not only deleted. */
+function missing(rows: readonly LockedIdentity[], changes: readonly NumberedChange[]): string[] {
+  const live = new Set(rows.filter(({ isLive }) => isLive).map(({ identifier }) => identifier));
+  const absent = new Set<string>();
+  for (const { change } of changes)
+    if (change.kind !== 'delete' && !live.has(change.identifier)) absent.add(change.identifier);
+  return [...absent];
+}
