@@ -2,7 +2,7 @@ import type { Environment } from '../storage/environments.js';
 import type { NumberedChange } from './working-set.js';
 
 /** Identities of one part: enough that a statement is worth its way, few enough that a batch has several. */
-const PART_IDENTITIES = 500;
+const PART_IDENTITIES = 250;
 
 /**
  * The changes of a batch in parts that have no identity in common, each identity's in the batch's order, so that Postgres can work on one part while this
