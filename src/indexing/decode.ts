@@ -36,7 +36,8 @@ export function decodeTraits(messages: Readonly<Record<string, TraitMessage>>): 
   return traits;
 }
 
-function decodeTrait({ kind }: TraitMessage): TraitValue {
+/** A trait's value as a message brings it, not yet checked. Throws INVALID_TRAIT for a big integer that is none. */
+export function decodeTrait({ kind }: TraitMessage): TraitValue {
   switch (kind.case) {
     case 'stringValue':
     case 'boolValue':
