@@ -10,6 +10,7 @@ import {
   takeRevision,
 } from '../storage/environments.js';
 import { deleteIdentities } from '../storage/identities.js';
+import { isAnyQuarantined, mendQuarantine } from '../storage/quarantine.js';
 import { prepare, type Prepared } from './prepare-batch.js';
 import { coalesce, type NumberedChange } from './working-set.js';
 import { IdentityRace } from './write-rows.js';
@@ -34,6 +35,20 @@ export interface AppliedBatch {
   readonly unchanged: number;
 }
 
+/** A change that was left out of its batch, and why. */
+export interface RefusedChange extends EnvironmentChange {
+  readonly error: RollcallError;
+}
+
+/** How a batch is applied that comes with work of its own. */
+export interface ApplyOptions {
+  /**
+   * Runs last in the batch's transaction, after every head is taken. What it throws rolls everything back. It runs again where the transaction does. With
+   * it, changes that cannot be applied are left out, by index, rather than refusing the batch.
+   */
+  readonly alongside: (tx: Sql, refused: readonly RefusedChange[]) => Promise<void>;
+}
+
 /** Times that a batch is tried where other writers create or delete the same identities at the same time. */
 const MAX_ATTEMPTS = 20;
 
@@ -51,25 +66,31 @@ export class Applier {
     this.#onCommitted = onCommitted;
   }
 
-  /** Applies a batch whole or not at all. Errors that name a change carry its `index`. */
-  async apply(changes: readonly EnvironmentChange[]): Promise<AppliedBatch> {
+  /**
+   * Applies a batch. Without options it is applied whole or not at all, and errors that name a change carry its `index`; with them, changes that cannot be
+   * applied are left out.
+   */
+  async apply(changes: readonly EnvironmentChange[], options?: ApplyOptions): Promise<AppliedBatch> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#applyOnce(changes);
+        return await this.#applyOnce(changes, options);
       } catch (error) {
         if (!(error instanceof IdentityRace) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
   }
 
-  async #applyOnce(changes: readonly EnvironmentChange[]): Promise<AppliedBatch> {
+  async #applyOnce(changes: readonly EnvironmentChange[], options: ApplyOptions | undefined): Promise<AppliedBatch> {
     const committed: CommittedRevision[] = [];
     const revisions = new Map<string, number>();
     const prepared = await inTransaction(this.#database, { isolation: 'read committed' }, async (tx) => {
       committed.length = 0;
+      revisions.clear();
+      const { groups, homeless } = await groupByEnvironment(tx, changes);
+      if (options === undefined && homeless[0] !== undefined) throw homeless[0].error;
       const parts: Prepared[] = [];
-      for (const [environment, own] of await groupByEnvironment(tx, changes))
-        parts.push(await this.#prepare(tx, environment, own));
+      for (const [environment, own] of groups)
+        parts.push(await this.#prepare(tx, environment, own, options === undefined));
       for (const part of parts) {
         const revision = await this.#takeRevision(tx, part);
         if (revision !== undefined) committed.push(revision);
@@ -78,15 +99,27 @@ export class Applier {
           revision?.revision ?? (await readHead(tx, part.environment.id))?.revision ?? 0,
         );
       }
+      await options?.alongside(
+        tx,
+        [...homeless, ...parts.flatMap(refusedOf)].sort((a, b) => a.index - b.index),
+      );
       return parts;
     });
     committed.forEach(this.#onCommitted);
     return { revisions, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
   }
 
-  #prepare(tx: Sql, environment: Environment, changes: readonly NumberedChange[]): Promise<Prepared> {
+  async #prepare(
+    tx: Sql,
+    environment: Environment,
+    changes: readonly NumberedChange[],
+    isWhole: boolean,
+  ): Promise<Prepared> {
     const allot = (count: number): Promise<number> => allotOrdinals(this.#database.sql, environment.id, count);
-    return prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot });
+    const mending = mend(tx, environment.id, changes);
+    const prepared = await prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot, isWhole });
+    await mending;
+    return prepared;
   }
 
   /** Takes the revision of what was prepared, if it changed anything. Under the head's lock a catalog that moved is loaded and the differences are found again. */
@@ -113,10 +146,15 @@ export class Applier {
   }
 }
 
+function refusedOf({ environment, refused }: Prepared): RefusedChange[] {
+  return refused.map((change) => ({ ...change, environmentKey: environment.key }));
+}
+
+/** The changes by environment, in the order in which environments are locked, and those of environments that do not exist. */
 async function groupByEnvironment(
   tx: Sql,
   changes: readonly EnvironmentChange[],
-): Promise<[Environment, EnvironmentChange[]][]> {
+): Promise<{ readonly groups: [Environment, EnvironmentChange[]][]; readonly homeless: RefusedChange[] }> {
   const byKey = new Map<string, EnvironmentChange[]>();
   for (const change of changes) {
     const own = byKey.get(change.environmentKey);
@@ -124,14 +162,24 @@ async function groupByEnvironment(
     else own.push(change);
   }
   const groups: [Environment, EnvironmentChange[]][] = [];
+  const homeless: RefusedChange[] = [];
   for (const [key, own] of byKey) {
     const environment = await findEnvironment(tx, key);
-    if (environment === undefined) {
-      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${key}' does not exist`, {
-        metadata: { environment: key, index: String(own[0]?.index ?? 0) },
-      });
-    }
-    groups.push([environment, own]);
+    if (environment !== undefined) groups.push([environment, own]);
+    else homeless.push(...own.map((change) => ({ ...change, error: unknownEnvironment(change) })));
   }
-  return groups.sort(([a], [b]) => a.id - b.id);
+  return { groups: groups.sort(([a], [b]) => a.id - b.id), homeless };
+}
+
+function unknownEnvironment({ environmentKey, index }: EnvironmentChange): RollcallError {
+  return new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${environmentKey}' does not exist`, {
+    metadata: { environment: environmentKey, index: String(index) },
+  });
+}
+
+/** What brings a full state mends an identity of which an earlier change was skipped. */
+async function mend(tx: Sql, environmentId: number, changes: readonly NumberedChange[]): Promise<void> {
+  if (!(await isAnyQuarantined(tx, environmentId))) return;
+  const whole = changes.filter(({ change }) => change.kind !== 'set_traits');
+  await mendQuarantine(tx, environmentId, [...new Set(whole.map(({ change }) => change.identifier))]);
 }

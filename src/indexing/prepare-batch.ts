@@ -4,7 +4,7 @@ import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
 import { type LockedIdentity, lockIdentities } from '../storage/identities.js';
 import { partsOf } from './batch-parts.js';
-import { coalesce, type NumberedChange, type Part } from './working-set.js';
+import { coalesce, type NumberedChange, type Part, type Refusal } from './working-set.js';
 import { deletedIds, rowsToWrite, writeRows } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
 
@@ -19,6 +19,8 @@ export interface Prepared {
   readonly isChanged: boolean;
   readonly deleted: readonly number[];
   readonly unchanged: number;
+  /** Changes that were left out. */
+  readonly refused: readonly Refusal[];
 }
 
 /** What is done with a part; `writing` ends when its rows are written. */
@@ -27,6 +29,7 @@ interface Written {
   readonly isChanged: boolean;
   readonly deleted: readonly number[];
   readonly unchanged: number;
+  readonly refused: readonly Refusal[];
   readonly writing: Promise<void>;
 }
 
@@ -35,15 +38,17 @@ export type Allot = (count: number) => Promise<number>;
 
 /**
  * Locks, reads and writes a batch part by part, each written as soon as it is known what becomes of it: Postgres and this process work side by side. Parts with new
- * identities come last, together, so that ordinals are allotted in the order of the batch.
+ * identities come last, together, so that ordinals are allotted in the order of the batch. With `isWhole` a change that cannot be applied refuses the
+ * batch.
  */
 export async function prepare(
   tx: Sql,
   environment: Environment,
-  changes: readonly NumberedChange[],
-  { catalog, allot }: { readonly catalog: WriterCatalog; readonly allot: Allot },
+  received: readonly NumberedChange[],
+  { catalog, allot, isWhole }: { readonly catalog: WriterCatalog; readonly allot: Allot; readonly isWhole: boolean },
 ): Promise<Prepared> {
-  checkIds(environment, changes);
+  const { changes, refused } = checkIds(environment, received);
+  if (isWhole) throwFirst(refused);
   const { revision: catalogRevision } = catalog;
   const flips = new FlipCollector();
   const written: Written[] = [];
@@ -62,6 +67,7 @@ export async function prepare(
     const ordinals = await ordinalsOf(environment, missing(creating.rows, creating.changes), allot);
     write({ ...creating, ordinals });
   }
+  if (isWhole) throwFirst(written.flatMap((part) => part.refused));
   await Promise.all(written.map(({ writing }) => writing));
   return {
     environment,
@@ -72,7 +78,13 @@ export async function prepare(
     isChanged: written.some((part) => part.isChanged),
     deleted: written.flatMap(({ deleted }) => deleted),
     unchanged: written.reduce((sum, { unchanged }) => sum + unchanged, 0),
+    refused: [...refused, ...written.flatMap((part) => part.refused)],
   };
+}
+
+function throwFirst(refused: readonly Refusal[]): void {
+  const [first] = [...refused].sort((a, b) => a.index - b.index);
+  if (first !== undefined) throw first.error;
 }
 
 async function ordinalsOf(
@@ -92,11 +104,11 @@ function beginWriting(
   part: Part,
   { catalog, flips }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector },
 ): Written {
-  const { changed, unchanged } = coalesce(environment, part);
+  const { changed, unchanged, refused } = coalesce(environment, part);
   const existing = new Set(part.rows.map(({ id }) => id));
   const writing = watched(writeRows(tx, environment.id, rowsToWrite(changed, existing)));
   catalog.collectFlips(changed, flips);
-  return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, writing };
+  return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, refused, writing };
 }
 
 /** The same promise; should it reject while nobody waits for it yet, or any more, that ends no process. */
@@ -132,17 +144,22 @@ function lockPart(tx: Sql, environmentId: number, changes: readonly NumberedChan
   return lockIdentities(tx, environmentId, [...identifiers], [...ids]);
 }
 
-function checkIds(environment: Environment, changes: readonly NumberedChange[]): void {
-  if (environment.ordinalMode === 'given') return;
-  const wrong = changes.find(({ change }) => change.identityId !== undefined);
-  if (wrong === undefined) return;
-  throw new RollcallError(
-    'IDENTITY_ID_NOT_ALLOWED',
-    'this environment allots ordinals itself: a change must not bring an id',
-    {
-      metadata: { index: String(wrong.index), environment: environment.key },
-    },
-  );
+/** Takes out the changes that bring an id where the environment allots them. */
+function checkIds(
+  { ordinalMode, key }: Environment,
+  received: readonly NumberedChange[],
+): { readonly changes: readonly NumberedChange[]; readonly refused: readonly Refusal[] } {
+  const isWrong = ({ change }: NumberedChange): boolean => change.identityId !== undefined;
+  if (ordinalMode === 'given' || !received.some(isWrong)) return { changes: received, refused: [] };
+  const refused = received.filter(isWrong).map(({ index, change }) => {
+    const error = new RollcallError(
+      'IDENTITY_ID_NOT_ALLOWED',
+      'this environment allots ordinals itself: a change must not bring an id',
+      { metadata: { index: String(index), environment: key } },
+    );
+    return { index, change, error };
+  });
+  return { changes: received.filter((change) => !isWrong(change)), refused };
 }
 
 /** Identifiers that the batch may create: not live, and not only deleted. */

@@ -32,17 +32,40 @@ export interface Part {
   readonly ordinals: ReadonlyMap<string, number>;
 }
 
-/** What becomes of the identities of a part: those that differ in the end, by id, and how many changes changed nothing. The same each time. */
+/** A change that cannot be applied, and why. */
+export interface Refusal extends NumberedChange {
+  readonly error: RollcallError;
+}
+
+/** What becomes of the identities of a part. */
+export interface Coalesced {
+  /** The identities that differ in the end, by id. */
+  readonly changed: readonly Transition[];
+  /** How many changes changed nothing. */
+  readonly unchanged: number;
+  /** Changes that were left out. */
+  readonly refused: readonly Refusal[];
+}
+
+/** Puts the changes of a part onto its rows, in order. The same each time. */
 export function coalesce(
   { ordinalMode }: Pick<Environment, 'ordinalMode'>,
   { changes, rows, ordinals }: Part,
-): { changed: Transition[]; unchanged: number } {
+): Coalesced {
   const live = rows.filter(({ isLive }) => isLive);
   const working = new WorkingSet(ordinalMode, live, ordinals);
+  const refused: Refusal[] = [];
   let unchanged = 0;
-  for (const change of changes) if (!working.put(change)) unchanged++;
+  for (const change of changes) {
+    try {
+      if (!working.put(change)) unchanged++;
+    } catch (error) {
+      if (!(error instanceof RollcallError)) throw error;
+      refused.push({ ...change, error });
+    }
+  }
   const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
-  return { changed, unchanged };
+  return { changed, unchanged, refused };
 }
 
 interface Working {
@@ -71,15 +94,15 @@ class WorkingSet {
     }
   }
 
-  /** Puts a change onto what is there by now; whether it changed anything. */
+  /** Puts a change onto what is there by now; whether it changed anything. Throws, having done nothing, where it cannot be applied. */
   put({ index, change }: NumberedChange): boolean {
     const known = this.#idByIdentifier.get(change.identifier);
     if (change.kind === 'delete') return this.#delete(change.identityId ?? known);
     const id = change.identityId ?? known ?? this.#ordinalOrRefuse(index, change.identifier);
-    if (known !== undefined && known !== id) this.#delete(known);
     const working = this.#working(id);
     const traits = changeTraits(working.after?.traits ?? new Map(), change);
     checkTraitsSize(traits, index);
+    if (known !== undefined && known !== id) this.#delete(known);
     const earlier = working.after;
     if (earlier !== undefined && earlier.identifier !== change.identifier)
       this.#idByIdentifier.delete(earlier.identifier);

@@ -156,12 +156,12 @@ async function transact<T>(
   try {
     await sql.unsafe(beginStatement(options));
     const result = await work(sql);
-    const { command } = await sql.unsafe('commit');
+    const { command } = await lease.continueUse().unsafe('commit');
     if (command !== 'COMMIT')
       throw new RollcallError('INTERNAL', 'A statement of the transaction had failed; it was rolled back');
     return result;
   } catch (error) {
-    await rollBack(lease, sql);
+    await rollBack(lease);
     throw error;
   }
 }
@@ -173,9 +173,10 @@ function beginStatement({ isolation, readOnly = false, statementTimeoutMs }: Tra
     : `${begin}; set local statement_timeout = ${Math.ceil(statementTimeoutMs)}`;
 }
 
-async function rollBack(lease: ConnectionLease, sql: Sql): Promise<void> {
+/** What failed may have left work behind that goes on: no statement of it may come after the rollback and commit by itself. */
+async function rollBack(lease: ConnectionLease): Promise<void> {
   try {
-    await sql.unsafe('rollback');
+    await lease.continueUse().unsafe('rollback');
   } catch {
     lease.cut();
   }

@@ -103,6 +103,7 @@ export async function purgeEnvironment(sql: Sql, environmentId: number, limit: n
     await sql`delete from atom_log where environment_id = ${environmentId} and revision in (select revision from atom_log where environment_id = ${environmentId} limit ${limit})`,
     await sql`delete from atom_chunk where environment_id = ${environmentId} and (atom_id, chunk) in (select atom_id, chunk from atom_chunk where environment_id = ${environmentId} limit ${limit})`,
     await sql`delete from atom where environment_id = ${environmentId}`,
+    await sql`delete from quarantined_identity where environment_id = ${environmentId}`,
   ];
   if (counts.some(({ count }) => count > 0)) return false;
   await sql`delete from environment where id = ${environmentId}`;

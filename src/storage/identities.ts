@@ -17,7 +17,7 @@ export interface StoredIdentity {
 }
 
 /** The form of an identifier that is looked up and indexed. */
-function storedIdentifier(identifier: string): string {
+export function storedIdentifier(identifier: string): string {
   const isLong = identifier.length > MAX_INDEXED_BYTES / 3 && Buffer.byteLength(identifier) > MAX_INDEXED_BYTES;
   if (!isLong && !identifier.includes(SEPARATOR) && !identifier.includes(LONG_MARK)) return identifier;
   return LONG_MARK + createHash('sha256').update(identifier).digest('hex');

@@ -52,6 +52,25 @@ async function untilRunning(text: string): Promise<number> {
   }
 }
 
+describe('work that a failed transaction leaves behind', () => {
+  test('runs no statement after the rollback, where it would commit by itself', async () => {
+    const left: Promise<unknown>[] = [];
+    const goOn = async (tx: Sql): Promise<void> => {
+      for (let id = 900; id < 1_000; id++) await tx`insert into note (id) values (${id})`;
+    };
+    const failed = inTransaction(db, READ_COMMITTED, async (tx) => {
+      const going = goOn(tx);
+      going.catch(() => undefined);
+      left.push(going);
+      await tx`select 1`;
+      throw new Error('on purpose');
+    });
+    await expect(failed).rejects.toThrow('on purpose');
+    await expect(Promise.all(left)).rejects.toMatchObject({ reason: 'DATABASE_UNAVAILABLE' });
+    expect((await notes()).filter((id) => id >= 900)).toEqual([]);
+  });
+});
+
 describe('values', () => {
   test('an int8 within 2^53 is a number, a larger one fails rather than lose digits', async () => {
     expect(await db.sql`select 9007199254740991::int8 as n, array[1, 2]::int8[] as list`).toEqual([

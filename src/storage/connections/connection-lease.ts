@@ -39,10 +39,15 @@ export class ConnectionLease {
    * or answered, the connection counts as half open and is cut; 0 is no limit.
    */
   async startUse(silenceLimitMs: number): Promise<DriverSql> {
-    const use = ++this.#use;
     this.#silenceLimitMs = silenceLimitMs;
     this.#watchSilence();
     this.#pid ??= await this.#askPid();
+    return this.continueUse();
+  }
+
+  /** Another handle of the use that was started; those before work no more. */
+  continueUse(): DriverSql {
+    const use = ++this.#use;
     const run = (make: () => unknown): unknown => {
       if (this.#isLost || use !== this.#use)
         throw new RollcallError('DATABASE_UNAVAILABLE', 'The connection to the database was lost');
