@@ -7,7 +7,13 @@ import { Applier, type EnvironmentChange } from '../src/indexing/applier.js';
 import { verify } from '../src/indexing/verify.js';
 import { type Database, inTransaction, type Sql } from '../src/storage/database.js';
 import { INT8_ARRAY, takeRevision, TEXT_ARRAY } from '../src/storage/environments.js';
-import { patchTraits, readIdentities, type StoredIdentity, type TraitsPatch } from '../src/storage/identities.js';
+import {
+  findIdentities,
+  patchTraits,
+  readIdentities,
+  type StoredIdentity,
+  type TraitsPatch,
+} from '../src/storage/identities.js';
 import { SCORE, SCORES } from './bench-segments.js';
 import type { Figure } from './report.js';
 import { median, timed } from './statistics.js';
@@ -121,9 +127,9 @@ async function writeRows(tx: Sql, environmentId: number, { rows }: Batch): Promi
     where identity.environment_id = ${environmentId} and identity.id = changed.id`;
 }
 
-/** The applier's own statement. */
+/** The applier's own statement, given the versions of the rows. */
 async function writePatches(tx: Sql, environmentId: number, { patches }: Batch): Promise<void> {
-  await patchTraits(tx, environmentId, patches);
+  strictEqual(await patchTraits(tx, environmentId, patches), patches.length);
 }
 
 /** What the applier did is what the rows say: every atom of some ranges agrees with them. */
@@ -149,7 +155,10 @@ async function prepare(world: World, copy: Database, ids: readonly number[]): Pr
   const changes: EnvironmentChange[] = [];
   const rows: StoredIdentity[] = [];
   const patches: TraitsPatch[] = [];
-  for (const { id, identifier, traits } of await readIdentities(copy.sql, world.environment.id, ids, true)) {
+  for (const { id, identifier, traits, version } of await findIdentities(copy.sql, world.environment.id, {
+    identifiers: [],
+    ids,
+  })) {
     const before = splitTraits(traits);
     const set = newTraits(before, random);
     changes.push({
@@ -158,7 +167,7 @@ async function prepare(world: World, copy: Database, ids: readonly number[]): Pr
       change: { kind: 'set_traits', identifier, traits: set },
     });
     rows.push({ id, identifier, traits: joinTraits(new Map([...before, ...set])) });
-    patches.push({ id, removed: [], set: joinTraits(set) });
+    patches.push({ version, removed: [], set: joinTraits(set) });
   }
   return { changes: shuffled(changes, random), rows, patches };
 }

@@ -6,7 +6,6 @@ import { connectDatabase, type Database } from '../src/storage/database.js';
 import { startEmbeddedPostgres } from '../src/storage/embedded/embedded-postgres.js';
 import { type Environment, findEnvironment } from '../src/storage/environments.js';
 import { migrate } from '../src/storage/migrate.js';
-import { readMigrations } from '../src/storage/migration-files.js';
 import { BENCH_SEGMENTS } from './bench-segments.js';
 import { buildAtoms, createWorld, loadIdentities, writeSegments } from './load.js';
 
@@ -23,7 +22,6 @@ export interface World {
 
 export const FOLDER = '.rollcall-bench';
 export const ENVIRONMENT = 'bench';
-const MIGRATIONS = new URL('../src/storage/migrations/', import.meta.url);
 const SOURCES = ['bench/load.ts', 'src/cli/demo/population.ts', 'src/core/bitmap.ts', 'src/storage/chunks.ts'];
 const MARK = 'loaded';
 const COPY = 'bench_copy';
@@ -48,6 +46,7 @@ export async function openWorld(identities: number, isFresh: boolean, say: (line
     await server.stop();
   };
   try {
+    await migrate(database);
     if (loaded[0] !== ofIdentities) await load(database, identities, say);
     const environment = await expectEnvironment(database);
     if (loaded[0] !== ofIdentities || loaded[1] !== ofAtoms) {
@@ -65,7 +64,6 @@ export async function openWorld(identities: number, isFresh: boolean, say: (line
 
 async function load(database: Database, identities: number, say: (line: string) => void): Promise<void> {
   say(`loading ${identities.toLocaleString('en')} identities; later runs reuse them`);
-  await migrate(database);
   const environment = await createWorld(database, ENVIRONMENT);
   await loadIdentities(database, environment, identities, say);
   await writeSegments(database);
@@ -83,9 +81,8 @@ async function readMarks(folder: string): Promise<string[]> {
 
 /** Whatever decides what the identities and what the bitmaps in the database are: other values make them again. */
 async function fingerprints(identities: number): Promise<[string, string]> {
-  const migrations = (await readMigrations(MIGRATIONS)).map(({ sha256 }) => sha256);
   const [load, population, ...bitmaps] = await Promise.all(SOURCES.map((path) => readFile(path, 'utf8')));
-  return [hash([identities, migrations, load, population, BENCH_SEGMENTS]), hash([SEMANTICS_VERSION, bitmaps])];
+  return [hash([identities, load, population, BENCH_SEGMENTS]), hash([SEMANTICS_VERSION, bitmaps])];
 }
 
 function hash(parts: readonly unknown[]): string {

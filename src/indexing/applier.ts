@@ -11,7 +11,7 @@ import {
 } from '../storage/environments.js';
 import { deleteIdentities } from '../storage/identities.js';
 import { isAnyQuarantined, mendQuarantine } from '../storage/quarantine.js';
-import { prepare, type Prepared } from './prepare-batch.js';
+import { prepare, type Preparation, type Prepared } from './prepare-batch.js';
 import { coalesce, type NumberedChange } from './working-set.js';
 import { IdentityRace } from './write-rows.js';
 import { WriterCatalog } from './writer-catalog.js';
@@ -49,12 +49,13 @@ export interface ApplyOptions {
   readonly alongside: (tx: Sql, refused: readonly RefusedChange[]) => Promise<void>;
 }
 
-/** Times that a batch is tried where other writers create or delete the same identities at the same time. */
+/** Times that a batch is tried where other writers change the same identities at the same time. */
 const MAX_ATTEMPTS = 20;
 
 /**
- * Applies batches of changes, each in one transaction: identity rows and log row commit together or not at all (I2). Locks are taken
- * in the order of correctness: identity rows by environment and id, then heads by environment.
+ * Applies batches of changes, each in one transaction: identity rows and log row commit together or not at all (I2). Locks are taken in one
+ * order: identity rows by environment and identifier, then heads by environment. Old values are read ahead, without locks, and what is
+ * written names the versions that were read: a row that was changed in between makes the batch start again, then reading under locks.
  */
 export class Applier {
   readonly #database: Database;
@@ -73,14 +74,19 @@ export class Applier {
   async apply(changes: readonly EnvironmentChange[], options?: ApplyOptions): Promise<AppliedBatch> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#applyOnce(changes, options);
+        return await this.#applyOnce(changes, options, attempt > 1);
       } catch (error) {
         if (!(error instanceof IdentityRace) || attempt === MAX_ATTEMPTS) throw error;
       }
     }
   }
 
-  async #applyOnce(changes: readonly EnvironmentChange[], options: ApplyOptions | undefined): Promise<AppliedBatch> {
+  async #applyOnce(
+    changes: readonly EnvironmentChange[],
+    options: ApplyOptions | undefined,
+    isLocking: boolean,
+  ): Promise<AppliedBatch> {
+    const how = { isWhole: options === undefined, reader: isLocking ? undefined : this.#database.sql };
     const committed: CommittedRevision[] = [];
     const revisions = new Map<string, number>();
     const prepared = await inTransaction(this.#database, { isolation: 'read committed' }, async (tx) => {
@@ -89,8 +95,7 @@ export class Applier {
       const { groups, homeless } = await groupByEnvironment(tx, changes);
       if (options === undefined && homeless[0] !== undefined) throw homeless[0].error;
       const parts: Prepared[] = [];
-      for (const [environment, own] of groups)
-        parts.push(await this.#prepare(tx, environment, own, options === undefined));
+      for (const [environment, own] of groups) parts.push(await this.#prepare(tx, environment, own, how));
       for (const part of parts) {
         const revision = await this.#takeRevision(tx, part);
         if (revision !== undefined) committed.push(revision);
@@ -113,11 +118,11 @@ export class Applier {
     tx: Sql,
     environment: Environment,
     changes: readonly NumberedChange[],
-    isWhole: boolean,
+    how: Pick<Preparation, 'isWhole' | 'reader'>,
   ): Promise<Prepared> {
     const allot = (count: number): Promise<number> => allotOrdinals(this.#database.sql, environment.id, count);
     const mending = mend(tx, environment.id, changes);
-    const prepared = await prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot, isWhole });
+    const prepared = await prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot, ...how });
     await mending;
     return prepared;
   }

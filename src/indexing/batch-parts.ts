@@ -2,7 +2,9 @@ import type { Environment } from '../storage/environments.js';
 import type { NumberedChange } from './working-set.js';
 
 /** Identities of one part: enough that a statement is worth its way, few enough that a batch has several. */
-const PART_IDENTITIES = 250;
+const MIN_PART_IDENTITIES = 50;
+const MAX_PART_IDENTITIES = 250;
+const PARTS_OF_A_SMALL_BATCH = 4;
 
 /**
  * The changes of a batch in parts that have no identity in common, each identity's in the batch's order, so that Postgres can work on one part while this
@@ -10,7 +12,7 @@ const PART_IDENTITIES = 250;
  * move an identifier from one identity to another, so such a batch is one part.
  */
 export function partsOf(environment: Environment, changes: readonly NumberedChange[]): (readonly NumberedChange[])[] {
-  if (environment.ordinalMode === 'given' || changes.length <= PART_IDENTITIES) return [changes];
+  if (environment.ordinalMode === 'given' || changes.length <= MIN_PART_IDENTITIES) return [changes];
   const byIdentifier = new Map<string, NumberedChange[]>();
   for (const change of changes) {
     const own = byIdentifier.get(change.change.identifier);
@@ -18,11 +20,11 @@ export function partsOf(environment: Environment, changes: readonly NumberedChan
     else own.push(change);
   }
   const identifiers = [...byIdentifier.keys()].sort();
+  const share = Math.ceil(identifiers.length / PARTS_OF_A_SMALL_BATCH);
+  const size = Math.min(MAX_PART_IDENTITIES, Math.max(MIN_PART_IDENTITIES, share));
   const parts: NumberedChange[][] = [];
-  for (let from = 0; from < identifiers.length; from += PART_IDENTITIES) {
-    parts.push(
-      identifiers.slice(from, from + PART_IDENTITIES).flatMap((identifier) => byIdentifier.get(identifier) ?? []),
-    );
+  for (let from = 0; from < identifiers.length; from += size) {
+    parts.push(identifiers.slice(from, from + size).flatMap((identifier) => byIdentifier.get(identifier) ?? []));
   }
   return parts;
 }

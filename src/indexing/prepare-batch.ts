@@ -2,13 +2,13 @@ import { RollcallError } from '../core/errors.js';
 import { FlipCollector, type RevisionFlips } from '../core/flips.js';
 import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
-import { type LockedIdentity, lockIdentities } from '../storage/identities.js';
+import { findIdentities, type FoundIdentity, lockIdentities, type Wanted } from '../storage/identities.js';
 import { partsOf } from './batch-parts.js';
 import { coalesce, type NumberedChange, type Part, type Refusal } from './working-set.js';
 import { deletedIds, rowsToWrite, writeRows } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
 
-/** One environment's share of a batch, its rows locked and written, waiting for its revision. */
+/** One environment's share of a batch, its rows written, waiting for its revision. */
 export interface Prepared {
   readonly environment: Environment;
   readonly catalog: WriterCatalog;
@@ -36,16 +36,26 @@ interface Written {
 /** Allots consecutive ordinals in a transaction of its own: the first of them. */
 export type Allot = (count: number) => Promise<number>;
 
+/** How a batch is prepared. */
+export interface Preparation {
+  readonly catalog: WriterCatalog;
+  readonly allot: Allot;
+  /** A change that cannot be applied refuses the batch. */
+  readonly isWhole: boolean;
+  /** Where identities are read ahead, without locks; undefined: under locks, in the transaction. */
+  readonly reader: Sql | undefined;
+}
+
 /**
- * Locks, reads and writes a batch part by part, each written as soon as it is known what becomes of it: Postgres and this process work side by side. Parts with new
- * identities come last, together, so that ordinals are allotted in the order of the batch. With `isWhole` a change that cannot be applied refuses the
- * batch.
+ * Reads and writes a batch part by part, each written as soon as it is known what becomes of it: two connections of Postgres and this process work side by
+ * side. Parts with new identities come last, together, so that ordinals are allotted in the order of the batch. Throws IdentityRace where a row
+ * is no longer what was read.
  */
 export async function prepare(
   tx: Sql,
   environment: Environment,
   received: readonly NumberedChange[],
-  { catalog, allot, isWhole }: { readonly catalog: WriterCatalog; readonly allot: Allot; readonly isWhole: boolean },
+  { catalog, allot, isWhole, reader }: Preparation,
 ): Promise<Prepared> {
   const { changes, refused } = checkIds(environment, received);
   if (isWhole) throwFirst(refused);
@@ -53,8 +63,10 @@ export async function prepare(
   const flips = new FlipCollector();
   const written: Written[] = [];
   const write = (part: Part) => written.push(beginWriting(tx, environment, part, { catalog, flips }));
-  const creating: { changes: NumberedChange[]; rows: LockedIdentity[] } = { changes: [], rows: [] };
-  for await (const { part, rows } of lockedParts(tx, environment, changes)) {
+  const creating: { changes: NumberedChange[]; rows: FoundIdentity[] } = { changes: [], rows: [] };
+  const find = (wanted: Wanted): Promise<FoundIdentity[]> =>
+    reader === undefined ? lockIdentities(tx, environment.id, wanted) : findIdentities(reader, environment.id, wanted);
+  for await (const { part, rows } of foundParts(partsOf(environment, changes), find)) {
     if (missing(rows, part).length === 0) {
       write({ changes: part, rows, ordinals: new Map() });
       continue;
@@ -105,8 +117,8 @@ function beginWriting(
   { catalog, flips }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector },
 ): Written {
   const { changed, unchanged, refused } = coalesce(environment, part);
-  const existing = new Set(part.rows.map(({ id }) => id));
-  const writing = watched(writeRows(tx, environment.id, rowsToWrite(changed, existing)));
+  const versions = new Map(part.rows.map(({ id, version }) => [id, version]));
+  const writing = watched(writeRows(tx, environment.id, rowsToWrite(changed, versions)));
   catalog.collectFlips(changed, flips);
   return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, refused, writing };
 }
@@ -117,31 +129,33 @@ function watched<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** The parts of a batch with their rows. The next part is being locked while the caller is busy with this one and while what it writes is written. */
-async function* lockedParts(
-  tx: Sql,
-  environment: Environment,
-  changes: readonly NumberedChange[],
-): AsyncGenerator<{ readonly part: readonly NumberedChange[]; readonly rows: readonly LockedIdentity[] }> {
-  const parts = partsOf(environment, changes);
-  const lock = (part: readonly NumberedChange[] | undefined): Promise<readonly LockedIdentity[]> =>
-    watched(part === undefined ? Promise.resolve([]) : lockPart(tx, environment.id, part));
-  let ahead = lock(parts[0]);
-  for (const [place, part] of parts.entries()) {
-    const rows = await ahead;
-    ahead = lock(parts[place + 1]);
-    yield { part, rows };
+/** Parts that are being read ahead of the one the caller is busy with: Postgres has work while what becomes of that is found. */
+const PARTS_AHEAD = 2;
+
+/** The parts of a batch with their rows. */
+async function* foundParts(
+  parts: readonly (readonly NumberedChange[])[],
+  find: (wanted: Wanted) => Promise<FoundIdentity[]>,
+): AsyncGenerator<{ readonly part: readonly NumberedChange[]; readonly rows: readonly FoundIdentity[] }> {
+  const waiting = [...parts];
+  const ahead: { part: readonly NumberedChange[]; finding: Promise<readonly FoundIdentity[]> }[] = [];
+  for (;;) {
+    for (const part of waiting.splice(0, PARTS_AHEAD - ahead.length))
+      ahead.push({ part, finding: watched(find(wantedFor(part))) });
+    const next = ahead.shift();
+    if (next === undefined) return;
+    yield { part: next.part, rows: await next.finding };
   }
 }
 
-function lockPart(tx: Sql, environmentId: number, changes: readonly NumberedChange[]): Promise<LockedIdentity[]> {
+function wantedFor(changes: readonly NumberedChange[]): Wanted {
   const identifiers = new Set<string>();
   const ids = new Set<number>();
   for (const { change } of changes) {
     identifiers.add(change.identifier);
     if (change.identityId !== undefined) ids.add(change.identityId);
   }
-  return lockIdentities(tx, environmentId, [...identifiers], [...ids]);
+  return { identifiers: [...identifiers], ids: [...ids] };
 }
 
 /** Takes out the changes that bring an id where the environment allots them. */
@@ -163,7 +177,7 @@ function checkIds(
 }
 
 /** Identifiers that the batch may create: not live, and not only deleted. */
-function missing(rows: readonly LockedIdentity[], changes: readonly NumberedChange[]): string[] {
+function missing(rows: readonly FoundIdentity[], changes: readonly NumberedChange[]): string[] {
   const live = new Set(rows.filter(({ isLive }) => isLive).map(({ identifier }) => identifier));
   const absent = new Set<string>();
   for (const { change } of changes)

@@ -2,7 +2,7 @@ import { type Change, changeTraits, MAX_TRAITS_BYTES } from '../core/changes.js'
 import { RollcallError } from '../core/errors.js';
 import { joinTraits, splitTraits } from '../core/trait-text.js';
 import type { Environment, OrdinalMode } from '../storage/environments.js';
-import type { LockedIdentity, StoredIdentity } from '../storage/identities.js';
+import type { FoundIdentity, StoredIdentity } from '../storage/identities.js';
 
 /** A change with its place in what the caller sent, for errors. */
 export interface NumberedChange {
@@ -23,12 +23,12 @@ export interface IdentityState {
 }
 
 /**
- * Changes of a batch that have no identity in common with its others, with the rows that were locked for them, tombstones too, and the ordinals of the
+ * Changes of a batch that have no identity in common with its others, with the rows that were read for them, tombstones too, and the ordinals of the
  * identifiers that no live identity has.
  */
 export interface Part {
   readonly changes: readonly NumberedChange[];
-  readonly rows: readonly LockedIdentity[];
+  readonly rows: readonly FoundIdentity[];
   readonly ordinals: ReadonlyMap<string, number>;
 }
 
@@ -39,7 +39,7 @@ export interface Refusal extends NumberedChange {
 
 /** What becomes of the identities of a part. */
 export interface Coalesced {
-  /** The identities that differ in the end, by id. */
+  /** The identities that differ in the end, in the order in which their rows are written. */
   readonly changed: readonly Transition[];
   /** How many changes changed nothing. */
   readonly unchanged: number;
@@ -75,7 +75,7 @@ interface Working {
 }
 
 /**
- * The identities a batch is about, as they were locked and read, with the batch's changes put onto them in order: each ends in one
+ * The identities a batch is about, as they were read, with the batch's changes put onto them in order: each ends in one
  * transition, however many changes it had. Deleted and created again within one batch, an allotted identity keeps its ordinal.
  */
 class WorkingSet {
@@ -111,9 +111,10 @@ class WorkingSet {
     return !isSameState(earlier, working.after);
   }
 
-  /** Every identity of the batch, by id. */
+  /** Every identity of the batch, by the identifier it had: the order in which rows are written, and so locked. */
   transitions(): Transition[] {
-    return [...this.#byId.values()].sort((a, b) => a.id - b.id);
+    const nameOf = ({ before, after }: Transition): string => (before ?? after)?.identifier ?? '';
+    return [...this.#byId.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   }
 
   /** The identifier leads to the id on, so that what is created again in the batch is the same identity. */

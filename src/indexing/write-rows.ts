@@ -3,7 +3,7 @@ import { joinTraits } from '../core/trait-text.js';
 import type { Sql } from '../storage/database.js';
 import { databaseErrorCode } from '../storage/database-errors.js';
 import {
-  deleteIdentities,
+  freeIdentities,
   insertIdentities,
   patchTraits,
   reviveIdentities,
@@ -16,60 +16,67 @@ import type { Transition } from './working-set.js';
 const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
 const UNIQUE_VIOLATION = '23505';
 
-/** Another writer created one of the batch's identities, or took its identifier, between the read and the write: read again. */
+/** Another writer created or changed one of the batch's identities, or took its identifier, between the read and the write: read again. */
 export class IdentityRace extends RollcallError {
   constructor() {
     super('CONFLICT', 'other writers keep changing the same identities');
   }
 }
 
-/** What is to be written of a part. `freed` are rows that go or change their identifier. */
+/** What is to be written of a part. `freed` are the versions of rows that go, change their identifier or come back to life. */
 export interface RowsToWrite {
-  readonly freed: readonly number[];
+  readonly freed: readonly string[];
   readonly inserted: readonly StoredIdentity[];
   readonly revived: readonly StoredIdentity[];
   readonly patches: readonly TraitsPatch[];
 }
 
-/** `existing` are the ids that have a row, live or a tombstone. */
-export function rowsToWrite(changed: readonly Transition[], existing: ReadonlySet<number>): RowsToWrite {
-  const patches: TraitsPatch[] = [];
-  const revived: StoredIdentity[] = [];
-  const inserted: StoredIdentity[] = [];
-  const freed: number[] = deletedIds(changed);
+/** `versions` are those of the ids that have a row, live or a tombstone. */
+export function rowsToWrite(changed: readonly Transition[], versions: ReadonlyMap<number, string>): RowsToWrite {
+  const rows = {
+    freed: [] as string[],
+    inserted: [] as StoredIdentity[],
+    revived: [] as StoredIdentity[],
+    patches: [] as TraitsPatch[],
+  };
   for (const { id, before, after } of changed) {
-    if (after === undefined) continue;
-    if (before?.identifier === after.identifier) {
-      patches.push(patchOf(id, before.traits, after.traits));
+    const version = versions.get(id);
+    if (version !== undefined && after !== undefined && before?.identifier === after.identifier) {
+      rows.patches.push(patchOf(version, before.traits, after.traits));
       continue;
     }
+    if (version !== undefined) rows.freed.push(version);
+    if (after === undefined) continue;
     const row = { id, identifier: after.identifier, traits: joinTraits(after.traits) };
-    if (existing.has(id)) revived.push(row);
-    else inserted.push(row);
-    if (before !== undefined) freed.push(id);
+    (version === undefined ? rows.inserted : rows.revived).push(row);
   }
-  return { freed, inserted, revived, patches };
+  return rows;
 }
 
-/** Writes the rows of a part. Identifiers are freed first, so that another row may take them. Throws IdentityRace. */
+/** Writes the rows of a part. Identifiers are freed first, so that another row may take them. Throws IdentityRace where a row is not what was read. */
 export async function writeRows(
   tx: Sql,
   environmentId: number,
   { freed, inserted, revived, patches }: RowsToWrite,
 ): Promise<void> {
-  await deleteIdentities(tx, environmentId, freed, UNKNOWN_REVISION);
-  if (inserted.length > 0) {
-    const done = await insertIdentities(tx, environmentId, inserted);
-    if (done.size < inserted.length) throw new IdentityRace();
-  }
+  expectAll(await freeIdentities(tx, environmentId, freed, UNKNOWN_REVISION), freed);
+  if (inserted.length > 0) expectAll((await insertIdentities(tx, environmentId, inserted)).size, inserted);
   await reviveIdentities(tx, environmentId, revived).catch((error: unknown) => {
     throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
   });
-  await patchTraits(tx, environmentId, patches);
+  expectAll(await patchTraits(tx, environmentId, patches), patches);
+}
+
+function expectAll(done: number, wanted: readonly unknown[]): void {
+  if (done < wanted.length) throw new IdentityRace();
 }
 
 /** Only what differs is sent and read again: most changes are of a few traits among many. */
-function patchOf(id: number, before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): TraitsPatch {
+function patchOf(
+  version: string,
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): TraitsPatch {
   const set = new Map<string, string>();
   let kept = 0;
   for (const [key, text] of after) {
@@ -78,7 +85,7 @@ function patchOf(id: number, before: ReadonlyMap<string, string>, after: Readonl
     if (earlier !== text) set.set(key, text);
   }
   const removed = kept === before.size ? [] : [...before.keys()].filter((key) => !after.has(key));
-  return { id, removed, set: joinTraits(set) };
+  return { version, removed, set: joinTraits(set) };
 }
 
 /** Of the identities that are there no more. */

@@ -35,26 +35,34 @@ function longForm(identifier: string): string | null {
 const traitsText = (sql: Sql, isWanted: boolean) => (isWanted ? sql`traits::text` : sql`'{}'`);
 const wholeIdentifier = (sql: Sql) => sql`coalesce(long_identifier, identifier)`;
 
-/** `isLive` is false for tombstones. */
-export type LockedIdentity = StoredIdentity & { readonly isLive: boolean };
+/** An identity as it was read for a change. `isLive` is false for tombstones; `version` names the state of the row: any other write gives it another. */
+export type FoundIdentity = StoredIdentity & { readonly isLive: boolean; readonly version: string };
 
-/**
- * Locks and reads the live identities with these identifiers and, whatever their state, those with these ids, in order of
- * identifier. Rows stay locked to the end of the transaction.
- */
-export async function lockIdentities(
-  sql: Sql,
-  environmentId: number,
-  identifiers: readonly string[],
-  ids: readonly number[],
-): Promise<LockedIdentity[]> {
+/** The live identities with these identifiers and, whatever their state, those with these ids. */
+export interface Wanted {
+  readonly identifiers: readonly string[];
+  readonly ids: readonly number[];
+}
+
+/** Reads identities as they are now, in no order. */
+export async function findIdentities(sql: Sql, environmentId: number, wanted: Wanted): Promise<FoundIdentity[]> {
+  return sql<FoundIdentity[]>`select ${foundColumns(sql)} from identity where ${isWanted(sql, environmentId, wanted)}`;
+}
+
+/** Locks and reads identities in order of identifier. Rows stay locked to the end of the transaction. */
+export async function lockIdentities(sql: Sql, environmentId: number, wanted: Wanted): Promise<FoundIdentity[]> {
+  return sql<FoundIdentity[]>`
+    select ${foundColumns(sql)} from identity where ${isWanted(sql, environmentId, wanted)}
+    order by identity.identifier, id for no key update`;
+}
+
+const foundColumns = (sql: Sql) => sql`
+  id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive", ctid || ' ' || xmin as version`;
+
+function isWanted(sql: Sql, environmentId: number, { identifiers, ids }: Wanted) {
   const stored = sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY);
   const isGiven = ids.length === 0 ? sql`` : sql`or id = any(${sql.array([...ids], INT8_ARRAY)})`;
-  return sql<LockedIdentity[]>`
-    select id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive"
-    from identity
-    where environment_id = ${environmentId} and ((identifier = any(${stored}) and deleted_revision is null) ${isGiven})
-    order by identity.identifier, id for no key update`;
+  return sql`environment_id = ${environmentId} and ((identifier = any(${stored}) and deleted_revision is null) ${isGiven})`;
 }
 
 /** Inserts identities; the ids of those that were inserted: one whose identifier or id another writer holds is left out. */
@@ -87,24 +95,32 @@ export async function insertIdentities(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** How the traits of an identity change: keys that go, and the text of a JSON object with those that come or change. */
+/** How the traits of an identity change, given the version that was read: keys that go, and the text of a JSON object with those that come or change. */
 export interface TraitsPatch {
-  readonly id: number;
+  readonly version: string;
   readonly removed: readonly string[];
   readonly set: string;
 }
 
-/** Changes the traits of identities that this transaction has locked. One JSON document: an array of texts would be escaped here and read twice there. */
-export async function patchTraits(sql: Sql, environmentId: number, patches: readonly TraitsPatch[]): Promise<void> {
-  if (patches.length === 0) return;
-  const rows = patches.map(({ id, removed, set }) => `{"id":${id},"removed":${JSON.stringify(removed)},"set":${set}}`);
-  await sql`
+/**
+ * Changes the traits of identities whose versions are still those; how many. By the row's place, which needs no index. One JSON document: an array of
+ * texts would be escaped here and read twice there.
+ */
+export async function patchTraits(sql: Sql, environmentId: number, patches: readonly TraitsPatch[]): Promise<number> {
+  if (patches.length === 0) return 0;
+  const { count } = await sql`
     update identity set traits = (identity.traits - patch.removed) || patch.set
-    from jsonb_to_recordset(${`[${rows.join(',')}]`}::text::jsonb) as patch (id bigint, removed text[], set jsonb)
-    where identity.environment_id = ${environmentId} and identity.id = patch.id`;
+    from jsonb_to_recordset(${`[${patches.map(patchRecord).join(',')}]`}::text::jsonb) as patch (place tid, written xid, removed text[], set jsonb)
+    where identity.ctid = patch.place and identity.xmin = patch.written and identity.environment_id = ${environmentId}`;
+  return count;
 }
 
-/** Gives locked rows, live or tombstones, another identifier and brings them to life. */
+function patchRecord({ version, removed, set }: TraitsPatch): string {
+  const space = version.indexOf(' ');
+  return `{"place":"${version.slice(0, space)}","written":"${version.slice(space + 1)}","removed":${JSON.stringify(removed)},"set":${set}}`;
+}
+
+/** Gives rows that this transaction has freed another identifier and brings them to life. */
 export async function reviveIdentities(
   sql: Sql,
   environmentId: number,
@@ -116,6 +132,22 @@ export async function reviveIdentities(
       set identifier = ${storedIdentifier(identifier)}, long_identifier = ${longForm(identifier)}, traits = ${traits}::text::jsonb, deleted_revision = null
       where environment_id = ${environmentId} and id = ${id}`;
   }
+}
+
+/** Turns rows whose versions are still those into tombstones; how many. */
+export async function freeIdentities(
+  sql: Sql,
+  environmentId: number,
+  versions: readonly string[],
+  revision: number,
+): Promise<number> {
+  if (versions.length === 0) return 0;
+  const { count } = await sql`
+    update identity set deleted_revision = ${revision}, traits = '{}'
+    from unnest(${sql.array([...versions], TEXT_ARRAY)}::text[]) as version
+    where identity.ctid = split_part(version, ' ', 1)::tid and identity.xmin = split_part(version, ' ', 2)::xid
+      and environment_id = ${environmentId}`;
+  return count;
 }
 
 /** Turns locked rows into tombstones, which keep their identifiers for streams of earlier revisions. */

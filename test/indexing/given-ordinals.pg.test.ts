@@ -136,7 +136,7 @@ describe('an environment that is given its ordinals', () => {
   it('keeps a tombstone from a purge while a writer brings it back, and the purge does not wait for the writer', async () => {
     await apply(remove('a', 5), remove('b', 6));
     await inTransaction(fixture.connect(), { isolation: 'read committed' }, async (tx) => {
-      await lockIdentities(tx, environment.id, [], [5]);
+      await lockIdentities(tx, environment.id, { identifiers: [], ids: [5] });
       await purgeTombstones(fixture.database.sql, environment.id, 2 ** 40);
       await reviveIdentities(tx, environment.id, [{ id: 5, identifier: 'back', traits: '{}' }]);
     });
