@@ -19,7 +19,7 @@ const PROJECT = 'bench';
 export const BUILD = {
   owner: 'bench',
   leaseMs: 3_600_000,
-  rangeChunks: 16,
+  rangeChunks: 4,
   replayMaxBytes: 16 * 1024 * 1024,
   signal: new AbortController().signal,
 };

@@ -1,10 +1,10 @@
-import { type Chunk, CHUNK_SIZE, chunkOf, PART_SIZE } from '../core/bitmap.js';
+import type { Chunk } from '../core/bitmap.js';
 import { encodeFlips } from '../core/flips.js';
 import { leaseAtom, markReady, noteScanned, resetAtom, type StoredAtom } from '../storage/atoms.js';
 import { countChunks, writeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, readHead, takeRevision } from '../storage/environments.js';
-import { nextLiveOrdinal } from '../storage/scans.js';
+import { BuildRanges, type Range } from './build-ranges.js';
 import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
 import { foldAtom } from './fold.js';
 import { BrokenLog, readReplay } from './replay.js';
@@ -16,7 +16,7 @@ export interface BuildOptions {
   /** Who holds the lease: unique among processes. */
   readonly owner: string;
   readonly leaseMs: number;
-  /** Chunks of 2^16 ordinals in one snapshot, at most 2^14. */
+  /** Chunks of 2^16 ordinals in one snapshot where ordinals are dense, at most 8. */
   readonly rangeChunks: number;
   readonly replayMaxBytes: number;
   readonly signal: AbortSignal;
@@ -24,8 +24,8 @@ export interface BuildOptions {
 
 /** A log this short is folded while the head is held. */
 const SHORT_TAIL_REVISIONS = 20;
-/** Postgres groups the values of a range on one core. */
-const RANGES_AT_ONCE = 2;
+/** Postgres reads a range on one core; while two are read, one more is evaluated. */
+const RANGES_AT_ONCE = 3;
 /** Nothing is left to scan: what comes later is in the log. */
 const ALL_SCANNED = Number.MAX_SAFE_INTEGER;
 
@@ -60,12 +60,6 @@ function checkContinues(options: BuildOptions): void {
   if (options.signal.aborted) throw new BuildEnded();
 }
 
-/** Ordinals in [from, until), whole chunks of one part. */
-interface Range {
-  readonly from: number;
-  readonly until: number;
-}
-
 /** What a snapshot gave of a range: its chunks, and the revision that they hold. */
 interface ScannedRange extends Range {
   readonly revision: number;
@@ -79,30 +73,22 @@ async function scan(
   options: BuildOptions,
 ): Promise<void> {
   const evaluate = await rangeEvaluator(database.sql, environment, atom);
-  let start = atom.scannedBelow;
+  const ranges = new BuildRanges(database.sql, environment.id, atom.scannedBelow, options.rangeChunks);
+  const reading: Promise<ScannedRange>[] = [];
   for (;;) {
     checkContinues(options);
-    const ranges = await nextRanges(database.sql, environment, start, options);
-    const scanned = await Promise.all(ranges.map((range) => readRange(database, environment, evaluate, range)));
-    for (const range of scanned) {
-      await writeRange(database, environment, atom, range, options);
-      start = range.until;
+    while (reading.length < RANGES_AT_ONCE) {
+      const range = await ranges.next();
+      if (range === undefined) break;
+      const read = readRange(database, environment, evaluate, range);
+      // Another may fail first.
+      read.catch(() => undefined);
+      reading.push(read);
     }
-    if (ranges.length < RANGES_AT_ONCE) return;
+    const scanned = await reading.shift();
+    if (scanned === undefined) return;
+    await writeRange(database, environment, atom, scanned, options);
   }
-}
-
-/** The next ranges that hold a live ordinal. What becomes live in between them from now on is in the log. */
-async function nextRanges(sql: Sql, environment: Environment, start: number, options: BuildOptions): Promise<Range[]> {
-  const size = options.rangeChunks * CHUNK_SIZE;
-  const ranges: Range[] = [];
-  while (ranges.length < RANGES_AT_ONCE) {
-    const first = await nextLiveOrdinal(sql, environment.id, ranges.at(-1)?.until ?? start);
-    if (first === undefined) break;
-    const from = chunkOf(first) * CHUNK_SIZE;
-    ranges.push({ from, until: Math.min(from + size - (from % size), (Math.floor(from / PART_SIZE) + 1) * PART_SIZE) });
-  }
-  return ranges;
 }
 
 async function readRange(

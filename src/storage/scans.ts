@@ -1,10 +1,14 @@
 import type { Sql } from './database.js';
+import { INT8_ARRAY } from './environments.js';
 
-/** The ordinals of one value within a scanned range: their distances from its start, unordered. */
-export interface ValueGroup {
-  readonly value: string;
+/** One trait of the identities of a range, in step: their distances from the range's start, and JSON texts, each ended by a newline but the last, '' where there is no such trait. */
+export interface TraitColumn {
   readonly offsets: Uint32Array;
+  readonly texts: string;
 }
+
+/** A longer text is cut to one character more (the 257 of the statement). JSON texts of any length would not fit one row together. */
+export const MAX_COLUMN_TEXT = 256;
 
 /** One scanned identity. `traits` is '{}' where the scan does not need them. */
 export interface ScannedIdentity {
@@ -15,6 +19,8 @@ export interface ScannedIdentity {
 
 /** What is evaluated in one go: for so long nothing else of the process is answered. */
 const ROWS_PER_FETCH = 2_000;
+/** Each is up to a mebibyte. */
+const LONG_TEXTS_PER_FETCH = 20;
 
 /** The smallest live ordinal that is at least `from`; undefined where there is none. */
 export async function nextLiveOrdinal(sql: Sql, environmentId: number, from: number): Promise<number | undefined> {
@@ -31,39 +37,59 @@ export async function highestOrdinal(sql: Sql, environmentId: number): Promise<n
   return row?.id ?? 0;
 }
 
-/** The live ordinals of [from, until) that have the trait, by the JSON text of its value. `until - from` is at most 2^31. */
-export async function groupByTrait(
+/** How many live identities [from, until) has; counts no further than `limit`. */
+export async function countIdentities(
+  sql: Sql,
+  environmentId: number,
+  from: number,
+  until: number,
+  limit: number,
+): Promise<number> {
+  const [row] = await sql<{ count: number }[]>`
+    select count(*)::int as count from (
+      select from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null limit ${limit}) as counted`;
+  return row?.count ?? 0;
+}
+
+/** One trait of the live identities of [from, until), of which there are at most 2^19; `until - from` is at most 2^31. A text longer than MAX_COLUMN_TEXT comes cut. */
+export async function readTraitColumn(
   sql: Sql,
   environmentId: number,
   traitKey: string,
   from: number,
   until: number,
-): Promise<ValueGroup[]> {
-  return readGroups(
-    await sql`
-      select (traits -> ${traitKey})::text, string_agg(int4send((id - ${from})::int), '')
-      from identity
-      where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null and traits ? ${traitKey}
-      group by 1`.raw(),
+): Promise<TraitColumn> {
+  const [row] = await sql`
+    select string_agg(int4send((id - ${from})::int), ''), string_agg(coalesce((traits -> ${traitKey})::varchar(257), ''), E'\\n')
+    from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null`.raw();
+  return { offsets: unpackOffsets(row?.[0]), texts: row?.[1]?.toString('utf8') ?? '' };
+}
+
+/** The whole JSON texts of one trait of live identities that have it, by ordinal. */
+export async function* readTrait(
+  sql: Sql,
+  environmentId: number,
+  traitKey: string,
+  ids: readonly number[],
+): AsyncGenerator<readonly { readonly id: number; readonly text: string }[]> {
+  yield* sql<{ id: number; text: string }[]>`
+    select id, (traits -> ${traitKey})::text as text from identity
+    where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)}) and traits ? ${traitKey}`.cursor(
+    LONG_TEXTS_PER_FETCH,
   );
 }
 
-/** The live ordinals of [from, until), as one group of an empty value. */
-export async function groupAll(sql: Sql, environmentId: number, from: number, until: number): Promise<ValueGroup[]> {
-  return readGroups(
-    await sql`
-      select '', string_agg(int4send((id - ${from})::int), '')
-      from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null
-      having count(*) > 0`.raw(),
-  );
+/** The distances of the live ordinals of [from, until) from `from`. */
+export async function readOrdinals(sql: Sql, environmentId: number, from: number, until: number): Promise<Uint32Array> {
+  const [row] = await sql`
+    select string_agg(int4send((id - ${from})::int), '')
+    from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null`.raw();
+  return unpackOffsets(row?.[0]);
 }
 
-function readGroups(rows: readonly (Buffer | null)[][]): ValueGroup[] {
-  return rows.map(([value, packed]) => {
-    const bytes = Buffer.from(packed?.toString('latin1', 2) ?? '', 'hex').swap32();
-    const offsets = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-    return { value: value?.toString('utf8') ?? 'null', offsets };
-  });
+function unpackOffsets(packed: Buffer | null | undefined): Uint32Array {
+  const bytes = Buffer.from(packed?.toString('latin1', 2) ?? '', 'hex').swap32();
+  return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
 /** The live identities of [from, until), by id, in batches of bounded size. */

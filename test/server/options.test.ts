@@ -44,7 +44,7 @@ describe('the configuration', () => {
       streamProgressTimeoutMs: 300_000,
       draftExpirySeconds: 600,
       maxBuildsPerOrganisation: 4,
-      buildRangeChunks: 16,
+      buildRangeChunks: 4,
       shutdownGraceMs: 10_000,
     });
   });
