@@ -30,10 +30,10 @@ const decodeZone = {
 const BOUND_PACKAGES = {
   roaring: 'src/core/bitmap.ts',
   postgres: 'src/storage',
-  kafkajs: 'src/indexing/kafka-*.ts',
+  kafkajs: 'src/indexing/kafka/kafka-client.ts',
   '@grpc/*': 'src/server and src/cli',
   '@connectrpc/*': 'src/server and src/cli',
-  '@bufbuild/*': 'src/server, src/cli and src/indexing/decode.ts',
+  '@bufbuild/*': 'src/server, src/cli and the decoders of src/indexing',
 };
 
 /**
@@ -102,7 +102,7 @@ export default defineConfig(
   },
   limitPackages(['src/**'], []),
   limitPackages(['src/storage/**'], ['postgres']),
-  limitPackages(['src/indexing/kafka-*.ts'], ['kafkajs']),
+  limitPackages(['src/indexing/kafka/kafka-client.ts'], ['kafkajs']),
   limitPackages(['src/indexing/decode.ts'], ['@bufbuild/*']),
   limitPackages(['src/server/**', 'src/cli/**'], ['@grpc/*', '@connectrpc/*', '@bufbuild/*']),
   limitPackages(['src/core/bitmap.ts'], ['roaring']),

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 
-export const SCENARIOS = ['count', 'stream', 'apply', 'build'] as const;
+export const SCENARIOS = ['count', 'stream', 'apply', 'build', 'drain'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 /** What one run measures. */

@@ -4,6 +4,7 @@ import { ATOM_CONDITIONS } from './bench-segments.js';
 import { type BenchOptions, readBenchOptions, type Scenario, SCENARIOS, USAGE } from './bench-options.js';
 import { buildScenario } from './build-scenario.js';
 import { countScenario } from './count-scenario.js';
+import { drainScenario } from './drain-scenario.js';
 import { describeMachine, type Figure, formatReport, writeReport } from './report.js';
 import { streamScenario } from './stream-scenario.js';
 import { FOLDER, openWorld, type World } from './world.js';
@@ -13,6 +14,7 @@ const RUN: Readonly<Record<Scenario, (world: World, rounds: number) => Promise<F
   stream: streamScenario,
   apply: applyScenario,
   build: buildScenario,
+  drain: drainScenario,
 };
 
 async function main(options: BenchOptions): Promise<void> {

@@ -1,6 +1,13 @@
 /** What can go wrong on this side of the wire; what the server refuses is a `RollcallError`. */
 export type CommandErrorReason =
-  'USAGE' | 'BAD_INPUT' | 'FILE' | 'SERVER_UNREACHABLE' | 'STREAM_DAMAGED' | 'DIFFERENCES_FOUND' | 'INTERRUPTED';
+  | 'USAGE'
+  | 'BAD_INPUT'
+  | 'FILE'
+  | 'SERVER_UNREACHABLE'
+  | 'STREAM_DAMAGED'
+  | 'DIFFERENCES_FOUND'
+  | 'REPLAY_FAILED'
+  | 'INTERRUPTED';
 
 /** A fault of the command line itself: how it was called, its files, or the way to the server. */
 export class CommandError extends Error {

@@ -9,6 +9,8 @@ export interface ConnectOptions {
   readonly dataDirectory?: string;
   /** The deadline of each unary call, in seconds. */
   readonly timeout: number;
+  /** Whether a server in this process reads from Kafka as its options say; else it leaves that to those that stay. */
+  readonly isFed?: boolean;
 }
 
 /** How long a server that announced itself has to answer, before the command tries to serve the data folder by itself. */
@@ -27,7 +29,7 @@ export async function withClient<Result>(
   const timeoutMs = options.timeout * 1000;
   const clientAt = (address: string) => new RollcallClient({ address, timeoutMs, signal: context.signal });
   if (options.server !== undefined) return useClient(clientAt(options.server), work);
-  const serverOptions = inProcessOptions(context, options.dataDirectory);
+  const serverOptions = inProcessOptions(context, options);
   const running = await reachRunningServer(serverOptions, clientAt);
   return running === undefined
     ? serveWhile(serverOptions, (address) => useClient(clientAt(address), work))
@@ -40,10 +42,11 @@ export function serverEnvironment(context: CommandContext): Readonly<Record<stri
   return rest;
 }
 
-function inProcessOptions(context: CommandContext, dataDirectory: string | undefined): Options {
+function inProcessOptions(context: CommandContext, { dataDirectory, isFed = false }: ConnectOptions): Options {
   const flags = { host: '127.0.0.1', grpcPort: '0', httpPort: '0', shutdownGraceMs: '1000', dataDirectory };
   const env = { ROLLCALL_LOG_LEVEL: 'error', ...serverEnvironment(context) };
-  return loadOptions({ env, flags });
+  const options = loadOptions({ env, flags });
+  return isFed ? options : { ...options, kafkaBrokers: undefined };
 }
 
 async function useClient<Result>(

@@ -17,7 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** For the end of each help text. */
 export const EXIT_CODES_HELP = `Exit codes:
   0  done
-  1  failed; or verify found differences
+  1  failed; or verify found differences, or dead letters failed again
   2  the command, a definition or an input file is not valid
   3  no such environment, segment, identity, atom or list
   4  not now: an atom is being built, or somebody else was faster; trying again may help
@@ -66,6 +66,7 @@ const BY_REASON = {
   SERVER_UNREACHABLE: EXIT.unavailable,
   STREAM_DAMAGED: EXIT.failure,
   DIFFERENCES_FOUND: EXIT.failure,
+  REPLAY_FAILED: EXIT.failure,
   INTERRUPTED: EXIT.interrupted,
 } satisfies Record<ErrorReason | CommandErrorReason, ExitCode>;
 

@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { checkCommand } from './commands/check.js';
 import { countCommand } from './commands/count.js';
+import { deadLettersCommand } from './commands/dead-letters.js';
 import { demoCommand } from './commands/demo.js';
 import { explainCommand } from './commands/explain.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
 import { listCommand } from './commands/list.js';
 import { migrateCommand } from './commands/migrate.js';
+import { produceCommand } from './commands/produce.js';
 import { sampleCommand } from './commands/sample.js';
 import { segmentCommand } from './commands/segment.js';
 import { serveCommand } from './commands/serve.js';
@@ -41,6 +43,7 @@ export function createProgram(context: CommandContext): Command {
     serveCommand(context),
     migrateCommand(context),
     importCommand(context),
+    produceCommand(context),
     segmentCommand(context),
     countCommand(context),
     sampleCommand(context),
@@ -50,6 +53,7 @@ export function createProgram(context: CommandContext): Command {
     explainCommand(context),
     statusCommand(context),
     verifyCommand(context),
+    deadLettersCommand(context),
     demoCommand(context),
   ];
   for (const command of commands) program.addCommand(command);

@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pLimit from 'p-limit';
 import { lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction } from '../storage/database.js';
+import { expireWaitingCaptures } from '../storage/captures.js';
+import { expireDeadLetters } from '../storage/dead-letters.js';
 import { deletedEnvironments, type Environment, listEnvironments, purgeEnvironment } from '../storage/environments.js';
 import { measureLog } from '../storage/log.js';
 import type { CommittedRevision } from './applier.js';
@@ -20,7 +22,11 @@ export interface MaintenanceOptions {
   readonly logRetentionMs: number;
   readonly draftExpiryMs: number;
   readonly buildRangeChunks: number;
+  /** How long dead letters are kept. */
+  readonly deadLetterRetentionMs: number;
   readonly onCommitted: (revision: CommittedRevision) => void;
+  /** Told how long each fold and build took that ended well. */
+  readonly onMaintained?: (work: 'fold' | 'build', durationMs: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -124,6 +130,7 @@ export class Maintenance {
   async #buildOne(environment: Environment, atomId: number, isOutdated: boolean): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     if (isOutdated) await rebuildAtom(this.#database, environment, atomId);
+    const startedAt = performance.now();
     const committed = await buildAtom(this.#database, environment, atomId, {
       owner: this.#owner,
       leaseMs: BUILD_LEASE_MS,
@@ -131,7 +138,9 @@ export class Maintenance {
       replayMaxBytes: this.#options.foldMaxBytes,
       signal: this.#stopping.signal,
     });
-    if (committed !== undefined) this.#options.onCommitted(committed);
+    if (committed === undefined) return;
+    this.#options.onMaintained?.('build', performance.now() - startedAt);
+    this.#options.onCommitted(committed);
   }
 
   async #foldWhenDue(environment: Environment): Promise<void> {
@@ -147,9 +156,11 @@ export class Maintenance {
       unfolded.bytes >= foldMaxBytes ||
       performance.now() - last >= foldIntervalMs;
     if (unfolded.revisions === 0 || !isDue) return;
+    const startedAt = performance.now();
     try {
       while (!(await fold(this.#database, environment.id, foldMaxBytes)) && !this.#stopping.signal.aborted);
       this.#lastFoldMs.set(environment.id, performance.now());
+      this.#options.onMaintained?.('fold', performance.now() - startedAt);
     } catch (error) {
       if (error instanceof CorruptAtoms) for (const atomId of error.atomIds) this.repair(environment, atomId);
       throw error;
@@ -163,10 +174,22 @@ export class Maintenance {
       if (dropped !== undefined) this.#options.onCommitted(dropped);
     });
     await dropSupersededVersions(this.#database);
+    await this.#expireMessages();
     for (const id of await deletedEnvironments(this.#database.sql)) {
       const purge = (): Promise<boolean> =>
         inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
       while (!this.#stopping.signal.aborted && !(await purge()));
+    }
+  }
+
+  /** Dead letters, and captured rows that waited for another as long. */
+  async #expireMessages(): Promise<void> {
+    const { deadLetterRetentionMs } = this.#options;
+    for (const expire of [expireDeadLetters, expireWaitingCaptures]) {
+      while (
+        !this.#stopping.signal.aborted &&
+        (await expire(this.#database.sql, deadLetterRetentionMs, PURGE_ROWS)) === PURGE_ROWS
+      );
     }
   }
 

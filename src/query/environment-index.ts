@@ -4,7 +4,7 @@ import { RollcallError } from '../core/errors.js';
 import { type AtomFlips, type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Predicate } from '../core/predicates.js';
 import type { Database } from '../storage/database.js';
-import type { Environment } from '../storage/environments.js';
+import type { Environment, Head } from '../storage/environments.js';
 import { ComposedSets, UNIVERSE_KEY } from './composed-sets.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 import type { SetCache } from './set-cache.js';
@@ -61,6 +61,7 @@ export class EnvironmentIndex {
   #revision = -1;
   #committedAt = new Date(0);
   #asOf = new Date(0);
+  #isFed = false;
   #confirmedAtMs = -Infinity;
   #loading: Promise<void> = Promise.resolve();
   #nextAdvance: Promise<void> | undefined;
@@ -85,7 +86,7 @@ export class EnvironmentIndex {
     return this.#committedAt;
   }
 
-  /** Whatever was committed before then is in memory. */
+  /** What the source held up to then is in memory: of a feed its watermark, never later than now; without one, whatever was committed before. */
   get asOf(): Date {
     return this.#asOf;
   }
@@ -148,9 +149,9 @@ export class EnvironmentIndex {
   }
 
   /** The database was seen at `revision`, committed at `committedAt`, at its time `readAt`. False where memory is not there. */
-  confirm(head: { readonly revision: number; readonly committedAt: Date; readonly readAt: Date }): boolean {
+  confirm(head: Pick<Head, 'revision' | 'committedAt' | 'readAt' | 'fedUpTo'>): boolean {
     if (head.revision !== this.#revision || head.committedAt.getTime() !== this.#committedAt.getTime()) return false;
-    this.#confirmed(head.readAt);
+    this.#confirmed(head);
     return true;
   }
 
@@ -320,7 +321,7 @@ export class EnvironmentIndex {
     }
     if (catalog !== undefined) this.#dropOutdated(catalog);
     this.#moveTo(head.revision, head.committedAt);
-    this.#confirmed(head.readAt);
+    this.#confirmed(head);
   }
 
   #apply({ atoms }: RevisionFlips): void {
@@ -361,11 +362,13 @@ export class EnvironmentIndex {
   #moveTo(revision: number, committedAt: Date): void {
     this.#revision = revision;
     this.#committedAt = committedAt;
-    if (committedAt > this.#asOf) this.#asOf = committedAt;
+    if (!this.#isFed && committedAt > this.#asOf) this.#asOf = committedAt;
   }
 
-  #confirmed(readAt: Date): void {
-    if (readAt > this.#asOf) this.#asOf = readAt;
+  #confirmed({ readAt, fedUpTo }: Pick<Head, 'readAt' | 'fedUpTo'>): void {
+    this.#isFed = fedUpTo !== null;
+    if (fedUpTo !== null) this.#asOf = fedUpTo < readAt ? fedUpTo : readAt;
+    else if (readAt > this.#asOf) this.#asOf = readAt;
     this.#confirmedAtMs = performance.now();
   }
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { oneOf, onOrOff, size, text, wholeNumber } from './option-values.js';
+import { list, oneOf, onOrOff, size, text, wholeNumber } from './option-values.js';
 import type { OptionValue, ValueKind } from './option-values.js';
 
 /** What is said of an option beside the type of its value. */
@@ -20,6 +20,9 @@ function option<Output>(value: OptionValue<Output>, standard: string, descriptio
 function optional<Output>(value: OptionValue<Output>, description: string) {
   return value.schema.optional().register(DETAILS, { kind: value.kind, default: undefined, description });
 }
+
+/** What Kafka allows as the name of a topic. */
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 
 /**
  * Every option there is, in the order of the README's table: how its text is read, its default, what it is for. Names
@@ -95,9 +98,49 @@ export const OPTIONS = z.object({
     'Most atoms of one organisation built at once for drafts',
   ),
   buildRangeChunks: option(
-    wholeNumber('number', 1, 65_536),
-    '16',
-    'Chunks (65,536 identities each) that a build scans in one snapshot',
+    wholeNumber('number', 1, 8),
+    '4',
+    'Chunks (65,536 ordinals each) that a build scans in one snapshot; more where few of them are in use',
+  ),
+  kafkaBrokers: optional(
+    list(/^[^\s:/]+:\d+$|^\[[0-9a-fA-F:]+\]:\d+$/, 'must be host:port, several separated by commas'),
+    'Kafka brokers to begin with, as host:port; without them nothing is read from Kafka',
+  ),
+  kafkaTopics: option(
+    list(TOPIC, 'must be names of topics, separated by commas'),
+    'rollcall.identity-changes',
+    'Topics of change events, separated by commas',
+  ),
+  kafkaGroup: option(text('text'), 'rollcall', 'Consumer group; processes of one group share the partitions'),
+  kafkaTls: option(onOrOff(), 'false', 'Reach the brokers by TLS'),
+  kafkaTlsCaFile: optional(text('path'), "Certificates (PEM) to trust for the brokers instead of the system's"),
+  kafkaSaslMechanism: optional(
+    oneOf('word', ['plain', 'scram-sha-256', 'scram-sha-512']),
+    'How to log in to the brokers: plain, scram-sha-256 or scram-sha-512; without it there is no login',
+  ),
+  kafkaSaslUsername: optional(text('text'), 'User name at the brokers'),
+  kafkaSaslPassword: optional(text('text'), 'Password at the brokers; better as a variable than as a flag'),
+  kafkaStart: option(
+    oneOf('word', ['earliest', 'latest']),
+    'earliest',
+    'Where to begin with a topic that was never read: earliest or latest',
+  ),
+  kafkaOutOfRange: option(
+    oneOf('word', ['stop', 'earliest', 'latest']),
+    'stop',
+    'What to do with a partition whose next message the broker does not have: stop it with a reason, or go on at the earliest or latest',
+  ),
+  kafkaMaxBytes: option(size(1024), '1MiB', 'Bytes of one partition in one fetch, before unpacking'),
+  kafkaBatchChanges: option(wholeNumber('number', 1, 1_000_000), '5000', 'Most messages of Kafka in one transaction'),
+  kafkaPartitionsAtOnce: option(wholeNumber('number', 1, 100), '3', 'Partitions that are applied at the same time'),
+  kafkaDeadLetterTopic: optional(
+    text('text', TOPIC, 'must be the name of a topic'),
+    'Topic that messages which could not be applied are sent to, beside the database',
+  ),
+  deadLetterRetentionSeconds: option(
+    wholeNumber('seconds', 0, Number.MAX_SAFE_INTEGER),
+    '2592000',
+    'How long messages that could not be applied are kept',
   ),
   shutdownGraceMs: option(
     wholeNumber('milliseconds', 0),

@@ -3,7 +3,19 @@ import { z } from 'zod';
 
 /** What kind of text an option takes; named in the README's table and as the flag's placeholder. */
 export type ValueKind =
-  'URL' | 'path' | 'host' | 'port' | 'level' | 'switch' | 'number' | 'size' | 'seconds' | 'milliseconds';
+  | 'URL'
+  | 'path'
+  | 'host'
+  | 'port'
+  | 'level'
+  | 'switch'
+  | 'word'
+  | 'list'
+  | 'text'
+  | 'number'
+  | 'size'
+  | 'seconds'
+  | 'milliseconds';
 
 /** How one option's text is read: every flag, environment variable and default is a text first. */
 export interface OptionValue<Output> {
@@ -59,6 +71,17 @@ export function oneOf<const Choice extends string>(kind: ValueKind, choices: rea
 /** Any text that is not blank and, where a pattern is given, matches it. */
 export function text(kind: ValueKind, pattern = /\S/, mistake = 'must not be blank'): OptionValue<string> {
   return { kind, schema: z.string().regex(pattern, mistake) };
+}
+
+/** Texts that match the pattern, separated by commas; at least one, each once. */
+export function list(pattern: RegExp, mistake: string): OptionValue<readonly string[]> {
+  const schema = z.string().transform((input, context): readonly string[] => {
+    const items = input.split(',').map((item) => item.trim());
+    if (items.every((item) => pattern.test(item))) return [...new Set(items)];
+    context.addIssue(mistake);
+    return z.NEVER;
+  });
+  return { kind: 'list', schema };
 }
 
 /** Whether a server on this host is reached from this machine only. */

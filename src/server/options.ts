@@ -11,7 +11,7 @@ export type Options = Readonly<z.infer<typeof OPTIONS>>;
 
 const NAMES = OPTIONS.keyof().options;
 const ENVIRONMENT_EXCEPTIONS: Readonly<Partial<Record<OptionName, string>>> = { databaseUrl: 'DATABASE_URL' };
-const SECRET: ReadonlySet<OptionName> = new Set<OptionName>(['databaseUrl']);
+const SECRET: ReadonlySet<OptionName> = new Set<OptionName>(['databaseUrl', 'kafkaSaslPassword']);
 
 /** Where options come from: an environment, and flags as commander gives them (camelCase names; others are ignored). */
 export interface OptionSources {
@@ -33,7 +33,7 @@ export function loadOptions(input: OptionSources): Options {
   const texts = Object.fromEntries(NAMES.map((name) => [name, settings.get(name)?.text]));
   const parsed = OPTIONS.safeParse(texts);
   const mistakes = parsed.error?.issues.map((issue) => explainMistake(issue, settings)) ?? [];
-  const problems = [...mistakes, ...listenProblems(texts), ...unknownVariables(input.env)];
+  const problems = [...mistakes, ...listenProblems(texts), ...kafkaProblems(settings), ...unknownVariables(input.env)];
   if (parsed.success && problems.length === 0) return Object.freeze(parsed.data);
   throw new RollcallError('INVALID_REQUEST', ['Some options cannot be used:', ...problems].join('\n  '));
 }
@@ -102,6 +102,21 @@ function listenProblems(texts: Readonly<Record<string, string | undefined>>): st
   if (ports !== undefined && ports.grpcPort !== 0 && ports.grpcPort === ports.httpPort) {
     problems.push(`${flagOf('grpcPort')} and ${flagOf('httpPort')} must differ, but both are ${ports.grpcPort}`);
   }
+  return problems;
+}
+
+function kafkaProblems(settings: ReadonlyMap<OptionName, Setting | undefined>): string[] {
+  const isSet = (name: OptionName): boolean => settings.get(name) !== undefined;
+  const problems: string[] = [];
+  const needs = (name: OptionName, other: OptionName): void => {
+    if (isSet(name) && !isSet(other)) problems.push(`${flagOf(name)} needs ${flagOf(other)}`);
+  };
+  needs('kafkaSaslMechanism', 'kafkaSaslUsername');
+  needs('kafkaSaslMechanism', 'kafkaSaslPassword');
+  needs('kafkaSaslUsername', 'kafkaSaslMechanism');
+  needs('kafkaSaslPassword', 'kafkaSaslMechanism');
+  if (isSet('kafkaTlsCaFile') && !['true', '1'].includes(settings.get('kafkaTls')?.text ?? ''))
+    problems.push(`${flagOf('kafkaTlsCaFile')} needs ${flagOf('kafkaTls')}`);
   return problems;
 }
 

@@ -4,19 +4,21 @@ import { IndexService } from '../gen/rollcall/v1/index_service_pb.js';
 import { IngestService } from '../gen/rollcall/v1/ingest_service_pb.js';
 import { MembershipService } from '../gen/rollcall/v1/membership_service_pb.js';
 import { SegmentService } from '../gen/rollcall/v1/segment_service_pb.js';
-import { Applier, type CommittedRevision } from '../indexing/applier.js';
+import type { CommittedRevision } from '../indexing/applier.js';
+import { type FeedStatus, NO_FEED } from '../indexing/kafka/feed-status.js';
 import { Maintenance } from '../indexing/maintenance.js';
 import { EnvironmentIndexes } from '../query/environment-indexes.js';
-import { SetCache } from '../query/set-cache.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
 import { startEmbeddedPostgres } from '../storage/embedded/embedded-postgres.js';
 import { migrate } from '../storage/migrate.js';
 import { createBackgroundErrorLog } from './background-errors.js';
+import { createServerMetrics, METRICS_MEDIA_TYPE } from './metrics/server-metrics.js';
 import { Drafts } from './drafts.js';
 import { environmentHandlers } from './services/environment-service.js';
 import { type CallFailure, isWorthLogging } from './transport/errors.js';
 import { type RunningServer, startGrpcServer } from './transport/grpc-server.js';
 import { implement, type Implementation } from './transport/handlers.js';
+import { createKafkaFeed } from './kafka-feed.js';
 import { createHealth } from './transport/health.js';
 import { HeldRevisions } from './held-revisions.js';
 import { startHttpServer } from './transport/http-server.js';
@@ -34,6 +36,8 @@ import { createStreamSlots } from './transport/stream-slots.js';
 export interface Rollcall {
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  /** The Kafka feed as this process sees it. */
+  readonly feedStatus: () => FeedStatus;
   /** The database it runs on; its own where none was configured. */
   readonly databaseUrl: string;
   /** Drains open calls within the grace, then stops; an embedded database is stopped cleanly. */
@@ -95,11 +99,16 @@ async function serve(
   options: Options,
   logger: Logger,
   closing: (() => Promise<void>)[],
-): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress'>> {
-  const { health, implementations } = await startRooms(database, options, logger, closing);
+): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress' | 'feedStatus'>> {
+  const { health, implementations, feedStatus, metrics, readMetrics } = await startRooms(
+    database,
+    options,
+    logger,
+    closing,
+  );
   const shared = {
     host: options.host,
-    streamSlots: createStreamSlots(options.maxStreamsPerCaller),
+    streamSlots: metrics.measureSlots(createStreamSlots(options.maxStreamsPerCaller)),
     streamProgressTimeoutMs: options.streamProgressTimeoutMs,
     logFailure: (failure: CallFailure) => {
       logFailure(logger, failure);
@@ -123,19 +132,30 @@ async function serve(
     implementations: [...implementations, health.implementation],
   });
   servers.push(grpc);
-  const http = await startHttpServer({ ...shared, port: options.httpPort, implementations, isReady });
+  const http = await startHttpServer({
+    ...shared,
+    port: options.httpPort,
+    implementations,
+    isReady,
+    metrics: { mediaType: METRICS_MEDIA_TYPE, read: readMetrics },
+  });
   servers.push(http);
   health.setServing(true);
   closing.push(() => {
     health.setServing(false);
     return Promise.resolve();
   });
-  return { grpcAddress: addressOf(options.host, grpc.port), httpAddress: addressOf(options.host, http.port) };
+  return {
+    grpcAddress: addressOf(options.host, grpc.port),
+    httpAddress: addressOf(options.host, http.port),
+    feedStatus,
+  };
 }
 
 /** The rooms and what each needs of the others: a committed revision goes from the writers to the readers here. */
 async function startRooms(database: Database, options: Options, logger: Logger, closing: (() => Promise<void>)[]) {
   const onError = createBackgroundErrorLog(logger);
+  const metrics = createServerMetrics();
   const news = createRevisionNews(database, randomUUID(), onError);
   const onCommitted = (revision: CommittedRevision): void => {
     indexes.offer(revision.environmentId, revision);
@@ -149,12 +169,14 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     logRetentionMs: options.logRetentionSeconds * 1000,
     draftExpiryMs: options.draftExpirySeconds * 1000,
     buildRangeChunks: options.buildRangeChunks,
+    deadLetterRetentionMs: options.deadLetterRetentionSeconds * 1000,
     onCommitted,
+    onMaintained: metrics.onMaintained,
     onError,
   });
   const indexes = new EnvironmentIndexes(database, {
-    chunkCache: new SetCache(options.chunkCacheMaxBytes),
-    composedCache: new SetCache(options.composedCacheMaxBytes),
+    chunkCache: metrics.createCache('chunks', options.chunkCacheMaxBytes),
+    composedCache: metrics.createCache('composed', options.composedCacheMaxBytes),
     maxStalenessMs: options.maxStalenessMs,
     pollIntervalMs: options.pollIntervalMs,
     onCorrupt: (environment, atomId) => {
@@ -180,14 +202,26 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     indexes.stop();
     await maintenance.stop();
   });
-  const implementations: Implementation[] = [
+  const applier = metrics.createApplier(database, onCommitted);
+  const feed = createKafkaFeed(database, applier, options, { logger, onApplied: metrics.onApplied });
+  feed?.run();
+  closing.push(async () => feed?.stop());
+  const feedStatus = (): FeedStatus => feed?.status() ?? NO_FEED;
+  const feedView = { applier, readFeed: feedStatus, readVisibility: metrics.readVisibility };
+  const unmeasured: Implementation[] = [
     implement(EnvironmentService, environmentHandlers(database, indexes)),
     implement(MembershipService, membershipHandlers({ database, indexes, drafts, held })),
     implement(SegmentService, segmentHandlers(database, onCommitted)),
-    implement(IngestService, ingestHandlers(new Applier(database, onCommitted), options.maxBatchChanges)),
-    implement(IndexService, indexHandlers(database, indexes, onCommitted)),
+    implement(IngestService, ingestHandlers(applier, options.maxBatchChanges)),
+    implement(IndexService, indexHandlers(database, indexes, onCommitted, feedView)),
   ];
-  return { implementations, health: createHealth(implementations.map(({ service }) => service.typeName)) };
+  return {
+    implementations: unmeasured.map(metrics.measure),
+    feedStatus,
+    metrics,
+    readMetrics: () => metrics.read({ database, indexes, readFeed: feedStatus }),
+    health: createHealth(unmeasured.map(({ service }) => service.typeName)),
+  };
 }
 
 function logFailure(logger: Logger, { error, method, peer, requestId }: CallFailure): void {

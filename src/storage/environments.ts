@@ -18,7 +18,7 @@ export interface Environment {
 
 /**
  * The clock of an environment. `committedAt` is the database's time of the newest revision, `readAt` its time when the head was read:
- * whatever was committed before then is in it.
+ * whatever was committed before then is in it. `fedUpTo` is what the feed reached: everything that its topics held up to then is in it; null where there is no feed.
  */
 export interface Head {
   readonly environmentId: number;
@@ -26,10 +26,12 @@ export interface Head {
   readonly catalogRevision: number;
   readonly committedAt: Date;
   readonly readAt: Date;
+  readonly fedUpTo: Date | null;
 }
 
 const headColumns = (sql: Sql) => sql`
-  environment_id as "environmentId", revision, catalog_revision as "catalogRevision", committed_at as "committedAt", statement_timestamp() as "readAt"`;
+  environment_id as "environmentId", revision, catalog_revision as "catalogRevision", committed_at as "committedAt", statement_timestamp() as "readAt",
+  (select greatest(min(watermark), 'epoch') from kafka_offset where feed <> '' having count(*) > 0) as "fedUpTo"`;
 
 const columns = (sql: Sql) => sql`
   id, key, name, project, organisation, ordinal_mode as "ordinalMode", identity_key_mode as "identityKeyMode",

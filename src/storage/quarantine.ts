@@ -15,7 +15,10 @@ export async function isAnyQuarantined(sql: Sql, environmentId: number): Promise
   return row?.isAny === true;
 }
 
-/** Quarantines identities of live environments, by the environments' keys; those of unknown environments are passed over. */
+/**
+ * Quarantines identities of live environments, by the environments' keys; those of unknown environments are passed over. One that is quarantined already is
+ * locked: a replay that mends it at this moment mends what came before.
+ */
 export async function quarantine(
   sql: Sql,
   identities: readonly { readonly environmentKey: string; readonly identifier: string }[],
@@ -23,7 +26,7 @@ export async function quarantine(
   if (identities.length === 0) return;
   await sql`
     insert into quarantined_identity (environment_id, identifier, shown_identifier)
-    select environment.id, skipped.identifier, skipped.shown from unnest(
+    select distinct environment.id, skipped.identifier, skipped.shown from unnest(
       ${sql.array(
         identities.map(({ environmentKey }) => environmentKey),
         TEXT_ARRAY,
@@ -37,7 +40,7 @@ export async function quarantine(
         TEXT_ARRAY,
       )}::text[]) as skipped (environment_key, identifier, shown)
     join environment on environment.key = skipped.environment_key and environment.deleted_at is null
-    on conflict do nothing`;
+    on conflict (environment_id, identifier) do update set since = quarantined_identity.since`;
 }
 
 /** Ends the quarantine of those of the identities that are in it. */

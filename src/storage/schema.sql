@@ -38,6 +38,43 @@ create table atom_log (
   constraint atom_log_pkey PRIMARY KEY (environment_id, revision)
 ) with (autovacuum_vacuum_scale_factor=0.1);
 
+create table captured_environment (
+  source_id bigint not null,
+  environment_key text collate "C" not null,
+  constraint captured_environment_pkey PRIMARY KEY (source_id)
+);
+
+create table captured_identity (
+  id bigint not null,
+  environment_key text collate "C" not null,
+  identifier text collate "C" not null,
+  long_identifier text collate "C",
+  system_traits jsonb not null,
+  hidden_traits jsonb not null,
+  constraint captured_identity_pkey PRIMARY KEY (id),
+  constraint captured_identity_environment_key_identifier_key UNIQUE (environment_key, identifier)
+);
+
+create table dead_letter (
+  id bigint not null generated always as identity,
+  cluster text collate "C" not null,
+  topic text collate "C" not null,
+  partition integer not null,
+  message_offset bigint not null,
+  message_key bytea,
+  message_value bytea,
+  message_headers jsonb not null,
+  message_at timestamp with time zone not null,
+  reason text not null,
+  explanation text not null,
+  environment_key text collate "C" not null,
+  identifier text collate "C" not null,
+  created_at timestamp with time zone not null default now(),
+  constraint dead_letter_pkey PRIMARY KEY (id),
+  constraint dead_letter_cluster_topic_partition_message_offset_key UNIQUE (cluster, topic, partition, message_offset)
+);
+CREATE INDEX dead_letter_created ON public.dead_letter USING btree (created_at);
+
 create table environment (
   id bigint not null generated always as identity,
   key text collate "C" not null,
@@ -87,6 +124,19 @@ create table identity (
 CREATE UNIQUE INDEX identity_live_identifier ON public.identity USING btree (environment_id, identifier) WHERE (deleted_revision IS NULL);
 CREATE INDEX identity_tombstone ON public.identity USING btree (environment_id, deleted_revision) WHERE (deleted_revision IS NOT NULL);
 
+create table kafka_offset (
+  cluster text collate "C" not null,
+  topic text collate "C" not null,
+  partition integer not null,
+  feed text collate "C" not null,
+  next_offset bigint not null,
+  watermark timestamp with time zone not null default '-infinity'::timestamp with time zone,
+  stopped_reason text not null default ''::text,
+  owner text not null default ''::text,
+  updated_at timestamp with time zone not null default now(),
+  constraint kafka_offset_pkey PRIMARY KEY (cluster, topic, partition)
+) with (fillfactor=20, autovacuum_vacuum_scale_factor=0, autovacuum_vacuum_threshold=500);
+
 create table operand_list (
   sha256 bytea not null,
   count integer not null,
@@ -102,6 +152,14 @@ create table operand_list_name (
   updated_at timestamp with time zone not null default now(),
   constraint operand_list_name_pkey PRIMARY KEY (project, name),
   constraint operand_list_name_sha256_fkey FOREIGN KEY (sha256) REFERENCES operand_list(sha256)
+);
+
+create table quarantined_identity (
+  environment_id bigint not null,
+  identifier text collate "C" not null,
+  shown_identifier text collate "C" not null,
+  since timestamp with time zone not null default now(),
+  constraint quarantined_identity_pkey PRIMARY KEY (environment_id, identifier)
 );
 
 create table rollcall_migration (
@@ -131,3 +189,19 @@ create table segment_version (
   constraint segment_version_pkey PRIMARY KEY (project, key, version),
   constraint segment_version_project_key_fkey FOREIGN KEY (project, key) REFERENCES segment(project, key) ON DELETE CASCADE
 );
+
+create table waiting_capture (
+  cluster text collate "C" not null,
+  topic text collate "C" not null,
+  partition integer not null,
+  message_offset bigint not null,
+  identity_id bigint not null,
+  environment_id bigint,
+  identifier text collate "C",
+  message_key bytea,
+  message_value bytea,
+  message_at timestamp with time zone not null,
+  constraint waiting_capture_pkey PRIMARY KEY (cluster, topic, partition, identity_id, message_offset)
+);
+CREATE INDEX waiting_capture_age ON public.waiting_capture USING btree (message_at);
+CREATE INDEX waiting_capture_environment ON public.waiting_capture USING btree (environment_id) WHERE (environment_id IS NOT NULL);

@@ -73,7 +73,10 @@ describe('a batch with work alongside', () => {
 
   it('runs the work alongside of an empty batch', async () => {
     let ran = 0;
-    const alongside = () => Promise.resolve(void ran++);
+    const alongside = () => {
+      ran++;
+      return Promise.resolve();
+    };
     await createApplier(fixture.database).apply([], { alongside });
     expect(ran).toBe(1);
   });

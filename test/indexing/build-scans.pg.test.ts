@@ -101,6 +101,7 @@ describe('the ranges of a build', () => {
             1016,
           )}::bigint[]) as range (low, high)
         on environment_id = ${environment.id} and id >= low and id < high group by low) as counted`;
-    expect(inside).toEqual({ most: expect.toSatisfy((most: number) => most <= 8 * 2 ** 16), all: 605_000 });
+    expect(inside?.most).toBeLessThanOrEqual(8 * 2 ** 16);
+    expect(inside?.all).toBe(605_000);
   });
 });

@@ -45,6 +45,15 @@ describe('the configuration', () => {
       draftExpirySeconds: 600,
       maxBuildsPerOrganisation: 4,
       buildRangeChunks: 4,
+      kafkaTopics: ['rollcall.identity-changes'],
+      kafkaGroup: 'rollcall',
+      kafkaTls: false,
+      kafkaStart: 'earliest',
+      kafkaOutOfRange: 'stop',
+      kafkaMaxBytes: 2 ** 20,
+      kafkaBatchChanges: 5_000,
+      kafkaPartitionsAtOnce: 3,
+      deadLetterRetentionSeconds: 2_592_000,
       shutdownGraceMs: 10_000,
     });
   });
@@ -149,4 +158,22 @@ test('the table of the README has a row for each option', () => {
     '| `ROLLCALL_GRPC_PORT` | `--grpc-port` | port | `50051` | Port of gRPC; 0 takes any free one |',
   );
   expect(lines[2]).toMatch(/^\| `DATABASE_URL` \| `--database-url` \| URL \| {2}\| /);
+});
+
+describe('the options of Kafka', () => {
+  test('are lists where there may be several brokers and topics', () => {
+    const options = load({ flags: { kafkaBrokers: 'one:9092, two:9093', kafkaTopics: 'a,b,a' } });
+    expect(options).toMatchObject({ kafkaBrokers: ['one:9092', 'two:9093'], kafkaTopics: ['a', 'b'] });
+    expect(problemsOf({ flags: { kafkaBrokers: 'one', kafkaTopics: 'a topic' } })).toHaveLength(2);
+  });
+
+  test('take a login at the brokers only whole, and never show its password', () => {
+    const flags = { kafkaSaslMechanism: 'plain', kafkaSaslUsername: 'rollcall' };
+    expect(problemsOf({ flags })).toEqual(['--kafka-sasl-mechanism needs --kafka-sasl-password']);
+    expect(problemsOf({ flags: { kafkaSaslPassword: 'hush' } })).toEqual([
+      '--kafka-sasl-password needs --kafka-sasl-mechanism',
+    ]);
+    expect(problemsOf({ flags: { kafkaTlsCaFile: 'ca.pem' } })).toEqual(['--kafka-tls-ca-file needs --kafka-tls']);
+    expect(problemsOf({ flags: { ...flags, kafkaSaslPassword: ' ' } }).join()).not.toContain('" "');
+  });
 });

@@ -1,9 +1,8 @@
-import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Option } from '@commander-js/extra-typings';
 import { environmentOption, longCommand } from '../base-commands.js';
 import type { CommandContext } from '../context.js';
 import type { BadRowPolicy } from '../import/bad-rows.js';
-import type { ColumnType } from '../import/column-types.js';
-import { COLUMN_TYPES } from '../import/column-types.js';
+import { typesOption } from '../import/column-options.js';
 import type { InputFormat } from '../import/input-file.js';
 import { importFile } from '../import/import-file.js';
 
@@ -37,7 +36,7 @@ export function importCommand(context: CommandContext) {
     )
     .option('--identifier-column <name>', 'where identifiers are (default: identifier, else id)')
     .option('--id-column <name>', 'where the ids are that become ordinals, in an environment whose ordinals are given')
-    .option('--types <column=type,…>', 'types of columns, instead of those found', collectTypes)
+    .addOption(typesOption())
     .addOption(
       new Option('--mode <mode>', 'replace all traits of an identity, or set those in the file')
         .choices(['upsert', 'set-traits'])
@@ -50,18 +49,4 @@ export function importCommand(context: CommandContext) {
     )
     .option('--dry-run', 'check the file and say what is in it; apply nothing')
     .action((path, options) => importFile(context, path, options));
-}
-
-function collectTypes(
-  text: string,
-  before: ReadonlyMap<string, ColumnType> = new Map(),
-): ReadonlyMap<string, ColumnType> {
-  return new Map([...before, ...text.split(',').map(parseType)]);
-}
-
-function parseType(text: string): [string, ColumnType] {
-  const split = text.lastIndexOf('=');
-  const type = COLUMN_TYPES.find((candidate) => candidate === text.slice(split + 1));
-  if (split > 0 && type !== undefined) return [text.slice(0, split), type];
-  throw new InvalidArgumentError(`It must be column=type with a type among ${COLUMN_TYPES.join(', ')}.`);
 }

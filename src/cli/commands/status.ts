@@ -3,9 +3,10 @@ import { AtomState, EnvironmentState, IndexService } from '../../gen/rollcall/v1
 import { clientCommand } from '../base-commands.js';
 import { withClient } from '../connect.js';
 import type { CommandContext } from '../context.js';
-import { formatBytes, formatCount, timeText } from '../format.js';
+import { formatBytes, formatCount, formatThings, timeText } from '../format.js';
+import { feedJson, writeFeed } from '../feed-status.js';
 import type { Json } from '../json.js';
-import { bold, dim } from '../style.js';
+import { bold, dim, red } from '../style.js';
 import { formatTable, printable } from '../table.js';
 
 const EXAMPLES = ['rollcall status', 'rollcall status --environment default --atoms'];
@@ -25,7 +26,15 @@ export function statusCommand(context: CommandContext) {
     });
 }
 
-async function writeStatus({ output }: CommandContext, { environments }: GetStatusResponse): Promise<void> {
+async function writeStatus(context: CommandContext, { environments, feed }: GetStatusResponse): Promise<void> {
+  await writeEnvironments(context, environments);
+  if (feed !== undefined) await writeFeed(context, feed);
+}
+
+async function writeEnvironments(
+  { output }: CommandContext,
+  environments: readonly EnvironmentStatus[],
+): Promise<void> {
   if (environments.length === 0) return output.line('There is no environment yet: rollcall import creates one.');
   const titles = [
     'environment',
@@ -47,6 +56,15 @@ async function writeStatus({ output }: CommandContext, { environments }: GetStat
     await output.line(`\n${bold(printable(environment))}`);
     await output.line(atomTable(atoms));
   }
+  for (const { environment, quarantinedIdentities, quarantined } of environments.filter(isQuarantined)) {
+    const first = quarantined.map(({ identifier }) => printable(identifier)).join(', ');
+    const count = formatThings(quarantinedIdentities, 'identity', 'identities');
+    await output.line(red(`${printable(environment)}: ${count} quarantined, a change was skipped: ${first}`));
+  }
+}
+
+function isQuarantined({ quarantinedIdentities }: EnvironmentStatus): boolean {
+  return quarantinedIdentities > 0n;
 }
 
 function environmentRow(status: EnvironmentStatus): string[] {
@@ -82,7 +100,7 @@ function atomTable(atoms: readonly AtomStatus[]): string {
   );
 }
 
-function statusJson({ environments, totals }: GetStatusResponse, includeAtoms: boolean): Json {
+function statusJson({ environments, totals, feed }: GetStatusResponse, includeAtoms: boolean): Json {
   return {
     environments: environments.map((status) => ({
       environment: status.environment,
@@ -96,8 +114,14 @@ function statusJson({ environments, totals }: GetStatusResponse, includeAtoms: b
       atomsReady: status.atomsReady,
       atomsBuilding: status.atomsBuilding,
       atoms: includeAtoms ? status.atoms.map(atomJson) : undefined,
+      quarantinedIdentities: status.quarantinedIdentities,
+      quarantined: status.quarantined.map(({ identifier, quarantinedAt }) => ({
+        identifier,
+        quarantinedAt: timeText(quarantinedAt),
+      })),
     })),
     totals: totals === undefined ? undefined : totalsJson(totals),
+    feed: feed === undefined ? undefined : feedJson(feed),
   };
 }
 

@@ -6,6 +6,8 @@ export interface DemoOptions {
   readonly identities: number;
   readonly seed: number;
   readonly dataDirectory: string;
+  /** Whether the live changes go by a Kafka broker. */
+  readonly kafka?: true;
   readonly progress?: boolean;
 }
 

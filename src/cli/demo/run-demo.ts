@@ -15,10 +15,12 @@ import { bold, cyan, dim } from '../style.js';
 import { applyLive, askQueries } from './ask-queries.js';
 import type { Demo, DemoOptions } from './demo.js';
 import { ENVIRONMENT, stored } from './demo.js';
+import { type DemoTopic, openDemoTopic } from './demo-broker.js';
 import { emptyDemoFolder } from './demo-folder.js';
 import { DEMO_SEGMENTS, LIST_NAME } from './demo-segments.js';
 import type { DemoScreen } from './demo-screen.js';
 import { createDemoScreen } from './demo-screen.js';
+import { produceLive } from './kafka-changes.js';
 import type { Person } from './population.js';
 import { population } from './population.js';
 
@@ -29,24 +31,37 @@ export async function runDemo(context: CommandContext, options: DemoOptions): Pr
   const startedAt = performance.now();
   const screen = createDemoScreen(context);
   await emptyDemoFolder(options.dataDirectory);
+  const topic = options.kafka === true ? await openDemoTopic(context) : undefined;
+  try {
+    await showAll(context, options, { screen, topic });
+  } finally {
+    await topic?.close();
+  }
+  await sayWhatNext(screen, options, performance.now() - startedAt);
+}
+
+async function showAll(
+  context: CommandContext,
+  options: DemoOptions,
+  { screen, topic }: { readonly screen: DemoScreen; readonly topic: DemoTopic | undefined },
+): Promise<void> {
   await screen.line();
   await context.output.line(
     `${bold('Rollcall')} knows who is in which segment. ${dim('Its own PostgreSQL is starting …')}`,
   );
   const { DATABASE_URL: _ignored, ...env } = context.env;
   await withClient(
-    { ...context, env },
-    { dataDirectory: options.dataDirectory, timeout: TIMEOUT_SECONDS },
+    { ...context, env: { ...env, ...topic?.env } },
+    { dataDirectory: options.dataDirectory, timeout: TIMEOUT_SECONDS, isFed: topic !== undefined },
     async (client) => {
       const demo = { context, client, screen, options };
       await loadPopulation(demo);
       await writeSegments(demo);
       await askQueries(demo);
-      await applyLive(demo);
+      await (topic === undefined ? applyLive(demo) : produceLive(demo, topic));
       await exportSegment(demo);
     },
   );
-  await sayWhatNext(screen, options, performance.now() - startedAt);
 }
 
 async function loadPopulation(demo: Demo): Promise<void> {

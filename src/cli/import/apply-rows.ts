@@ -4,8 +4,7 @@ import type { RollcallClient } from '../client.js';
 import type { OutgoingChange } from './encode-change.js';
 import { encodeChange } from './encode-change.js';
 import type { ImportRow } from './import-rows.js';
-
-export type ImportMode = 'upsert' | 'set-traits';
+import { rowChange, type RowMode } from './row-change.js';
 
 /** Half of what the contract allows: smaller transactions, and a bar that moves. */
 const BATCH_CHANGES = 5_000;
@@ -22,7 +21,7 @@ export interface Applied {
 
 export interface ApplyOptions {
   readonly environment: string;
-  readonly mode: ImportMode;
+  readonly mode: RowMode;
 }
 
 /**
@@ -38,7 +37,7 @@ export async function applyRows(
   async function* changes(): AsyncGenerator<OutgoingChange> {
     for await (const row of rows) {
       lines.push(row.line);
-      yield changeOf(row, options);
+      yield rowChange(row, options);
     }
   }
   try {
@@ -78,21 +77,6 @@ async function* batchesOf(
   if (batch.length === 0) return;
   yield Buffer.concat(batch, bytes);
   onBatch(batch.length);
-}
-
-/** In an upsert a null is no trait at all. */
-function changeOf({ identifier, id, traits }: ImportRow, { environment, mode }: ApplyOptions): OutgoingChange {
-  const change = { environment, identifier, ...(id === undefined ? {} : { id }) };
-  return mode === 'upsert'
-    ? { ...change, kind: 'upsert', traits: withoutNulls(traits) }
-    : { ...change, kind: 'set_traits', traits };
-}
-
-function withoutNulls(traits: ImportRow['traits']): ImportRow['traits'] {
-  const entries = Object.entries(traits);
-  return entries.some(([, value]) => value === null)
-    ? Object.fromEntries(entries.filter(([, value]) => value !== null))
-    : traits;
 }
 
 function withLine(error: unknown, lines: readonly number[]): unknown {

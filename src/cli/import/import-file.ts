@@ -4,7 +4,7 @@ import { withClient } from '../connect.js';
 import type { ConnectOptions } from '../connect.js';
 import { ensureEnvironment } from '../ensure-environment.js';
 import { showsProgress, startProgress } from '../progress.js';
-import type { Applied, ImportMode } from './apply-rows.js';
+import type { Applied } from './apply-rows.js';
 import { applyRows } from './apply-rows.js';
 import type { BadRowPolicy } from './bad-rows.js';
 import { createBadRows } from './bad-rows.js';
@@ -14,6 +14,7 @@ import { formatOf, openInput } from './input-file.js';
 import type { InputPlan } from './input-plan.js';
 import { planInput, readRows } from './input-plan.js';
 import { reportImport, reportPlan } from './report-import.js';
+import type { RowMode } from './row-change.js';
 
 export interface ImportOptions extends ConnectOptions {
   readonly environment: string;
@@ -21,7 +22,7 @@ export interface ImportOptions extends ConnectOptions {
   readonly identifierColumn?: string;
   readonly idColumn?: string;
   readonly types?: ReadonlyMap<string, ColumnType>;
-  readonly mode: ImportMode;
+  readonly mode: RowMode;
   readonly onBadRow: BadRowPolicy;
   readonly dryRun?: true;
   readonly json?: true;

@@ -9,7 +9,8 @@ import {
 } from '../../gen/rollcall/v1/environment_service_pb.js';
 import { createEnvironment } from '../../indexing/catalog-writer.js';
 import type { EnvironmentIndexes } from '../../query/environment-indexes.js';
-import type { Database } from '../../storage/database.js';
+import { forgetCaptures } from '../../storage/captures.js';
+import { type Database, inTransaction } from '../../storage/database.js';
 import {
   type Environment,
   findEnvironment,
@@ -57,7 +58,10 @@ export function environmentHandlers(
       };
     },
     async delete({ key }) {
-      if (!(await markEnvironmentDeleted(database.sql, key))) throw unknownEnvironment(key);
+      await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
+        if (!(await markEnvironmentDeleted(tx, key))) throw unknownEnvironment(key);
+        await forgetCaptures(tx, key);
+      });
       indexes.forget(key);
       return {};
     },

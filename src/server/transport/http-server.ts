@@ -20,13 +20,21 @@ export interface HttpServerOptions {
   readonly implementations: readonly Implementation[];
   /** Whether calls can be answered now; `/readyz` says so. */
   readonly isReady: () => boolean | Promise<boolean>;
+  /** What `/metrics` shows; without it there is no such page. */
+  readonly metrics?: MetricsPage;
   readonly streamSlots: StreamSlots;
   /** How long a caller may read nothing of a stream before it is ended. */
   readonly streamProgressTimeoutMs: number;
   readonly logFailure: (failure: CallFailure) => void;
 }
 
-/** Serves Connect, gRPC-Web and JSON over HTTP/1.1, and `/livez` and `/readyz`. */
+/** Metrics as text, and its media type. */
+export interface MetricsPage {
+  readonly mediaType: string;
+  readonly read: () => Promise<string>;
+}
+
+/** Serves Connect, gRPC-Web and JSON over HTTP/1.1, and `/livez`, `/readyz` and `/metrics`. */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
   const openCalls = createOpenCalls();
   let isStopping = false;
@@ -40,7 +48,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       }
     },
   });
-  const server = createServer(withProbes(rpc, async () => !isStopping && (await options.isReady())));
+  const isReady = async (): Promise<boolean> => !isStopping && (await options.isReady());
+  const server = createServer(withPages(rpc, isReady, options.metrics));
   const port = await listen(server, options);
   return {
     port,
@@ -60,7 +69,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
   };
 }
 
-function withProbes(rpc: RequestListener, isReady: () => Promise<boolean>): RequestListener {
+function withPages(
+  rpc: RequestListener,
+  isReady: () => Promise<boolean>,
+  metrics: MetricsPage | undefined,
+): RequestListener {
   return (request, response) => {
     const path = request.url?.split('?', 1)[0];
     if (path === '/livez') answerProbe(response, true);
@@ -73,8 +86,18 @@ function withProbes(rpc: RequestListener, isReady: () => Promise<boolean>): Requ
           answerProbe(response, false);
         },
       );
-    } else rpc(request, response);
+    } else if (path === '/metrics' && metrics !== undefined) void answerMetrics(response, metrics);
+    else rpc(request, response);
   };
+}
+
+async function answerMetrics(response: ServerResponse, { mediaType, read }: MetricsPage): Promise<void> {
+  try {
+    const text = await read();
+    response.writeHead(200, { 'content-type': mediaType, 'cache-control': 'no-store' }).end(text);
+  } catch {
+    response.writeHead(500, { 'content-type': 'text/plain', 'cache-control': 'no-store' }).end('no metrics\n');
+  }
 }
 
 function answerProbe(response: ServerResponse, isOk: boolean): void {

@@ -3,6 +3,8 @@ create table kafka_offset (
   cluster text collate "C" not null,
   topic text collate "C" not null,
   partition integer not null,
+  -- The consumer group that applies it; '' where none does any more: then it has no part in as_of.
+  feed text collate "C" not null,
   -- The next message to apply.
   next_offset bigint not null,
   -- What the topic held up to then is applied.
@@ -56,23 +58,30 @@ create table captured_environment (
 create table captured_identity (
   id bigint primary key,
   environment_key text collate "C" not null,
+  -- As in identity.identifier: a long one by its hash.
   identifier text collate "C" not null,
+  long_identifier text collate "C",
   system_traits jsonb not null,
   -- Traits that a system trait of the same name hides.
-  hidden_traits jsonb not null
+  hidden_traits jsonb not null,
+  -- As in the source. Another identity takes an identifier only when the one before has given it up, whatever partition tells of it first.
+  unique (environment_key, identifier)
 );
 
--- Captured rows that wait for another row: traits for their identity, identities for their environment.
+-- Captured rows that wait for another row: traits for their identity, identities for their environment or their identifier.
 create table waiting_capture (
   cluster text collate "C" not null,
   topic text collate "C" not null,
   partition integer not null,
   message_offset bigint not null,
-  -- 'identity:<id>' or 'environment:<id>'.
-  waits_for text collate "C" not null,
+  identity_id bigint not null,
+  -- The source's id of the environment in which an identity's row puts it, and the identifier in stored form; both null for a trait's row.
+  environment_id bigint,
+  identifier text collate "C",
   message_key bytea,
   message_value bytea,
   message_at timestamptz not null,
-  primary key (cluster, topic, partition, message_offset)
+  primary key (cluster, topic, partition, identity_id, message_offset)
 );
-create index waiting_capture_waits_for on waiting_capture (waits_for);
+create index waiting_capture_environment on waiting_capture (environment_id) where environment_id is not null;
+create index waiting_capture_age on waiting_capture (message_at);

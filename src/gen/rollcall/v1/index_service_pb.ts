@@ -7,13 +7,15 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { ErrorReason } from "./error_reason_pb.js";
+import { file_rollcall_v1_error_reason } from "./error_reason_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file rollcall/v1/index_service.proto.
  */
 export const file_rollcall_v1_index_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yb2xsY2FsbC92MS9pbmRleF9zZXJ2aWNlLnByb3RvEgtyb2xsY2FsbC52MSJIChBHZXRTdGF0dXNSZXF1ZXN0Eh0KC2Vudmlyb25tZW50GAEgASgJQgi6SAVyAxj/ARIVCg1pbmNsdWRlX2F0b21zGAIgASgIInMKEUdldFN0YXR1c1Jlc3BvbnNlEjQKDGVudmlyb25tZW50cxgBIAMoCzIeLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U3RhdHVzEigKBnRvdGFscxgCIAEoCzIYLnJvbGxjYWxsLnYxLkluZGV4VG90YWxzIncKC0luZGV4VG90YWxzEhQKDGVudmlyb25tZW50cxgBIAEoAxISCgppZGVudGl0aWVzGAIgASgDEhMKC2F0b21zX3JlYWR5GAMgASgDEhYKDmF0b21zX2J1aWxkaW5nGAQgASgDEhEKCWxvZ19ieXRlcxgFIAEoAyLAAgoRRW52aXJvbm1lbnRTdGF0dXMSEwoLZW52aXJvbm1lbnQYASABKAkSLAoFc3RhdGUYAiABKA4yHS5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFN0YXRlEhIKCmlkZW50aXRpZXMYAyABKAMSEAoIcmV2aXNpb24YBCABKAMSGAoQY2F0YWxvZ19yZXZpc2lvbhgFIAEoAxIpCgVhc19vZhgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNbG9nX3JldmlzaW9ucxgHIAEoAxIRCglsb2dfYnl0ZXMYCCABKAMSEwoLYXRvbXNfcmVhZHkYCSABKAMSFgoOYXRvbXNfYnVpbGRpbmcYCiABKAMSJgoFYXRvbXMYCyADKAsyFy5yb2xsY2FsbC52MS5BdG9tU3RhdHVzIqEBCgpBdG9tU3RhdHVzEgoKAmlkGAEgASgDEhIKCmRlZmluaXRpb24YAiABKAkSJQoFc3RhdGUYAyABKA4yFi5yb2xsY2FsbC52MS5BdG9tU3RhdGUSEAoIcHJvZ3Jlc3MYBCABKAESDgoGY2h1bmtzGAUgASgDEhMKC2NhcmRpbmFsaXR5GAYgASgDEhUKDWJhc2VfcmV2aXNpb24YByABKAMiTwoSUmVidWlsZEF0b21SZXF1ZXN0Eh8KC2Vudmlyb25tZW50GAEgASgJQgq6SAdyBRABGP8BEhgKB2F0b21faWQYAiABKANCB7pIBCICKAAiPAoTUmVidWlsZEF0b21SZXNwb25zZRIlCgRhdG9tGAEgASgLMhcucm9sbGNhbGwudjEuQXRvbVN0YXR1cyJ8Cg1WZXJpZnlSZXF1ZXN0Eh8KC2Vudmlyb25tZW50GAEgASgJQgq6SAdyBRABGP8BEi0KDHNhbXBsZV9zaGFyZRgCIAEoAUIXukgUEhIZAAAAAAAA8D8pAAAAAAAAAAASGwoKbWF4X3JhbmdlcxgDIAEoBUIHukgEGgIoACKJAQoOVmVyaWZ5UmVzcG9uc2USEAoIcmV2aXNpb24YASABKAMSFgoOY2h1bmtzX2NoZWNrZWQYAiABKAMSGgoSaWRlbnRpdGllc19jaGVja2VkGAMgASgDEjEKC2RpZmZlcmVuY2VzGAQgAygLMhwucm9sbGNhbGwudjEuQ2h1bmtEaWZmZXJlbmNlIngKD0NodW5rRGlmZmVyZW5jZRIPCgdhdG9tX2lkGAEgASgDEhIKCmRlZmluaXRpb24YAiABKAkSDQoFY2h1bmsYAyABKAMSDwoHbWlzc2luZxgEIAEoAxIPCgdzdXJwbHVzGAUgASgDEg8KB2NvcnJ1cHQYBiABKAgqcQoQRW52aXJvbm1lbnRTdGF0ZRIhCh1FTlZJUk9OTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEh0KGUVOVklST05NRU5UX1NUQVRFX0xPQURJTkcQARIbChdFTlZJUk9OTUVOVF9TVEFURV9SRUFEWRACKlYKCUF0b21TdGF0ZRIaChZBVE9NX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQVRPTV9TVEFURV9CVUlMRElORxABEhQKEEFUT01fU1RBVEVfUkVBRFkQAjL0AQoMSW5kZXhTZXJ2aWNlEk8KCUdldFN0YXR1cxIdLnJvbGxjYWxsLnYxLkdldFN0YXR1c1JlcXVlc3QaHi5yb2xsY2FsbC52MS5HZXRTdGF0dXNSZXNwb25zZSIDkAIBElAKC1JlYnVpbGRBdG9tEh8ucm9sbGNhbGwudjEuUmVidWlsZEF0b21SZXF1ZXN0GiAucm9sbGNhbGwudjEuUmVidWlsZEF0b21SZXNwb25zZRJBCgZWZXJpZnkSGi5yb2xsY2FsbC52MS5WZXJpZnlSZXF1ZXN0Ghsucm9sbGNhbGwudjEuVmVyaWZ5UmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Ch9yb2xsY2FsbC92MS9pbmRleF9zZXJ2aWNlLnByb3RvEgtyb2xsY2FsbC52MSJIChBHZXRTdGF0dXNSZXF1ZXN0Eh0KC2Vudmlyb25tZW50GAEgASgJQgi6SAVyAxj/ARIVCg1pbmNsdWRlX2F0b21zGAIgASgIIpoBChFHZXRTdGF0dXNSZXNwb25zZRI0CgxlbnZpcm9ubWVudHMYASADKAsyHi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFN0YXR1cxIoCgZ0b3RhbHMYAiABKAsyGC5yb2xsY2FsbC52MS5JbmRleFRvdGFscxIlCgRmZWVkGAMgASgLMhcucm9sbGNhbGwudjEuRmVlZFN0YXR1cyK4AgoKRmVlZFN0YXR1cxIlCgVzdGF0ZRgBIAEoDjIWLnJvbGxjYWxsLnYxLkZlZWRTdGF0ZRIOCgZyZWFzb24YAiABKAkSDwoHY2x1c3RlchgDIAEoCRINCgVncm91cBgEIAEoCRIOCgZ0b3BpY3MYBSADKAkSDQoFb3duZXIYBiABKAkSGwoTbWVzc2FnZXNfcGVyX3NlY29uZBgHIAEoARIwCgpwYXJ0aXRpb25zGAggAygLMhwucm9sbGNhbGwudjEuUGFydGl0aW9uU3RhdHVzEjMKDGRlYWRfbGV0dGVycxgJIAEoCzIdLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJDb3VudHMSMAoKdmlzaWJpbGl0eRgKIAEoCzIcLnJvbGxjYWxsLnYxLlZpc2liaWxpdHlEZWxheSKOAwoPUGFydGl0aW9uU3RhdHVzEg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBRIqCgVzdGF0ZRgDIAEoDjIbLnJvbGxjYWxsLnYxLlBhcnRpdGlvblN0YXRlEg4KBnJlYXNvbhgEIAEoCRINCgVvd25lchgFIAEoCRIYCgtuZXh0X29mZnNldBgGIAEoA0gAiAEBEhsKDmhpZ2hfd2F0ZXJtYXJrGAcgASgDSAGIAQESGQoMbGFnX21lc3NhZ2VzGAggASgDSAKIAQESGAoLbGFnX3NlY29uZHMYCSABKAFIA4gBARItCgl3YXRlcm1hcmsYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEG1lc3NhZ2VzX2FwcGxpZWQYCyABKAMSFQoNZGVhZF9sZXR0ZXJlZBgMIAEoA0IOCgxfbmV4dF9vZmZzZXRCEQoPX2hpZ2hfd2F0ZXJtYXJrQg8KDV9sYWdfbWVzc2FnZXNCDgoMX2xhZ19zZWNvbmRzIlAKEERlYWRMZXR0ZXJDb3VudHMSDQoFY291bnQYASABKAMSLQoJbmV3ZXN0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJNCg9WaXNpYmlsaXR5RGVsYXkSEAoIbWVzc2FnZXMYASABKAMSEwoLcDUwX3NlY29uZHMYAiABKAESEwoLcDk5X3NlY29uZHMYAyABKAEidwoLSW5kZXhUb3RhbHMSFAoMZW52aXJvbm1lbnRzGAEgASgDEhIKCmlkZW50aXRpZXMYAiABKAMSEwoLYXRvbXNfcmVhZHkYAyABKAMSFgoOYXRvbXNfYnVpbGRpbmcYBCABKAMSEQoJbG9nX2J5dGVzGAUgASgDIpcDChFFbnZpcm9ubWVudFN0YXR1cxITCgtlbnZpcm9ubWVudBgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U3RhdGUSEgoKaWRlbnRpdGllcxgDIAEoAxIQCghyZXZpc2lvbhgEIAEoAxIYChBjYXRhbG9nX3JldmlzaW9uGAUgASgDEikKBWFzX29mGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sb2dfcmV2aXNpb25zGAcgASgDEhEKCWxvZ19ieXRlcxgIIAEoAxITCgthdG9tc19yZWFkeRgJIAEoAxIWCg5hdG9tc19idWlsZGluZxgKIAEoAxImCgVhdG9tcxgLIAMoCzIXLnJvbGxjYWxsLnYxLkF0b21TdGF0dXMSHgoWcXVhcmFudGluZWRfaWRlbnRpdGllcxgMIAEoAxI1CgtxdWFyYW50aW5lZBgNIAMoCzIgLnJvbGxjYWxsLnYxLlF1YXJhbnRpbmVkSWRlbnRpdHkiXQoTUXVhcmFudGluZWRJZGVudGl0eRISCgppZGVudGlmaWVyGAEgASgJEjIKDnF1YXJhbnRpbmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKhAQoKQXRvbVN0YXR1cxIKCgJpZBgBIAEoAxISCgpkZWZpbml0aW9uGAIgASgJEiUKBXN0YXRlGAMgASgOMhYucm9sbGNhbGwudjEuQXRvbVN0YXRlEhAKCHByb2dyZXNzGAQgASgBEg4KBmNodW5rcxgFIAEoAxITCgtjYXJkaW5hbGl0eRgGIAEoAxIVCg1iYXNlX3JldmlzaW9uGAcgASgDIk8KElJlYnVpbGRBdG9tUmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARIYCgdhdG9tX2lkGAIgASgDQge6SAQiAigAIjwKE1JlYnVpbGRBdG9tUmVzcG9uc2USJQoEYXRvbRgBIAEoCzIXLnJvbGxjYWxsLnYxLkF0b21TdGF0dXMifAoNVmVyaWZ5UmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARItCgxzYW1wbGVfc2hhcmUYAiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAEhsKCm1heF9yYW5nZXMYAyABKAVCB7pIBBoCKAAiiQEKDlZlcmlmeVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgDEhYKDmNodW5rc19jaGVja2VkGAIgASgDEhoKEmlkZW50aXRpZXNfY2hlY2tlZBgDIAEoAxIxCgtkaWZmZXJlbmNlcxgEIAMoCzIcLnJvbGxjYWxsLnYxLkNodW5rRGlmZmVyZW5jZSJ4Cg9DaHVua0RpZmZlcmVuY2USDwoHYXRvbV9pZBgBIAEoAxISCgpkZWZpbml0aW9uGAIgASgJEg0KBWNodW5rGAMgASgDEg8KB21pc3NpbmcYBCABKAMSDwoHc3VycGx1cxgFIAEoAxIPCgdjb3JydXB0GAYgASgIIn4KEERlYWRMZXR0ZXJGaWx0ZXISHQoLZW52aXJvbm1lbnQYASABKAlCCLpIBXIDGP8BEhcKBXRvcGljGAIgASgJQgi6SAVyAxj5ARIyCgZyZWFzb24YAyABKA4yGC5yb2xsY2FsbC52MS5FcnJvclJlYXNvbkIIukgFggECEAEiKwoNRGVhZExldHRlcklkcxIaCgNpZHMYASADKANCDbpICpIBBwgBEJBOGAEi1wMKCkRlYWRMZXR0ZXISCgoCaWQYASABKAMSDwoHY2x1c3RlchgCIAEoCRINCgV0b3BpYxgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSDgoGb2Zmc2V0GAUgASgDEhAKA2tleRgGIAEoDEgAiAEBEhIKBXZhbHVlGAcgASgMSAGIAQESEwoLdmFsdWVfYnl0ZXMYCCABKAMSNQoHaGVhZGVycxgJIAMoCzIkLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXIuSGVhZGVyc0VudHJ5Ei4KCm1lc3NhZ2VfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBnJlYXNvbhgLIAEoDjIYLnJvbGxjYWxsLnYxLkVycm9yUmVhc29uEhMKC2V4cGxhbmF0aW9uGAwgASgJEhMKC2Vudmlyb25tZW50GA0gASgJEhIKCmlkZW50aWZpZXIYDiABKAkSLgoKY3JlYXRlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUIICgZfdmFsdWUikgEKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSLQoGZmlsdGVyGAEgASgLMh0ucm9sbGNhbGwudjEuRGVhZExldHRlckZpbHRlchIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASGwoKcGFnZV90b2tlbhgDIAEoCUIHukgEcgIYZBINCgV3aG9sZRgEIAEoCCJhChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRItCgxkZWFkX2xldHRlcnMYASADKAsyFy5yb2xsY2FsbC52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLGAQoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EikKA2lkcxgBIAEoCzIaLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJJZHNIABIvCgZmaWx0ZXIYAiABKAsyHS5yb2xsY2FsbC52MS5EZWFkTGV0dGVyRmlsdGVySAASHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRiQTigAEhsKCnBhZ2VfdG9rZW4YBCABKAlCB7pIBHICGGRCEgoJc2VsZWN0aW9uEgW6SAIIASLtAQoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoAxIpCgZmYWlsZWQYAiADKAsyGS5yb2xsY2FsbC52MS5GYWlsZWRSZXBsYXkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEkgKCXJldmlzaW9ucxgEIAMoCzI1LnJvbGxjYWxsLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2UuUmV2aXNpb25zRW50cnkaMAoOUmV2aXNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASJZCgxGYWlsZWRSZXBsYXkSCgoCaWQYASABKAMSKAoGcmVhc29uGAIgASgOMhgucm9sbGNhbGwudjEuRXJyb3JSZWFzb24SEwoLZXhwbGFuYXRpb24YAyABKAkiiAEKFkRyb3BEZWFkTGV0dGVyc1JlcXVlc3QSKQoDaWRzGAEgASgLMhoucm9sbGNhbGwudjEuRGVhZExldHRlcklkc0gAEi8KBmZpbHRlchgCIAEoCzIdLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJGaWx0ZXJIAEISCglzZWxlY3Rpb24SBbpIAggBIioKF0Ryb3BEZWFkTGV0dGVyc1Jlc3BvbnNlEg8KB2Ryb3BwZWQYASABKAMqcQoQRW52aXJvbm1lbnRTdGF0ZRIhCh1FTlZJUk9OTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEh0KGUVOVklST05NRU5UX1NUQVRFX0xPQURJTkcQARIbChdFTlZJUk9OTUVOVF9TVEFURV9SRUFEWRACKlYKCUF0b21TdGF0ZRIaChZBVE9NX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQVRPTV9TVEFURV9CVUlMRElORxABEhQKEEFUT01fU1RBVEVfUkVBRFkQAiqGAQoJRmVlZFN0YXRlEhoKFkZFRURfU1RBVEVfVU5TUEVDSUZJRUQQABISCg5GRUVEX1NUQVRFX09GRhABEhkKFUZFRURfU1RBVEVfQ09OTkVDVElORxACEhYKEkZFRURfU1RBVEVfV0FJVElORxADEhYKEkZFRURfU1RBVEVfUlVOTklORxAEKqcBCg5QYXJ0aXRpb25TdGF0ZRIfChtQQVJUSVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIbChdQQVJUSVRJT05fU1RBVEVfUlVOTklORxABEhsKF1BBUlRJVElPTl9TVEFURV9XQUlUSU5HEAISGwoXUEFSVElUSU9OX1NUQVRFX1NUT1BQRUQQAxIdChlQQVJUSVRJT05fU1RBVEVfRUxTRVdIRVJFEAQymQQKDEluZGV4U2VydmljZRJPCglHZXRTdGF0dXMSHS5yb2xsY2FsbC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh4ucm9sbGNhbGwudjEuR2V0U3RhdHVzUmVzcG9uc2UiA5ACARJQCgtSZWJ1aWxkQXRvbRIfLnJvbGxjYWxsLnYxLlJlYnVpbGRBdG9tUmVxdWVzdBogLnJvbGxjYWxsLnYxLlJlYnVpbGRBdG9tUmVzcG9uc2USQQoGVmVyaWZ5Ehoucm9sbGNhbGwudjEuVmVyaWZ5UmVxdWVzdBobLnJvbGxjYWxsLnYxLlZlcmlmeVJlc3BvbnNlEmEKD0xpc3REZWFkTGV0dGVycxIjLnJvbGxjYWxsLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5yb2xsY2FsbC52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZSIDkAIBEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUucm9sbGNhbGwudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYucm9sbGNhbGwudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJcCg9Ecm9wRGVhZExldHRlcnMSIy5yb2xsY2FsbC52MS5Ecm9wRGVhZExldHRlcnNSZXF1ZXN0GiQucm9sbGNhbGwudjEuRHJvcERlYWRMZXR0ZXJzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_rollcall_v1_error_reason]);
 
 /**
  * Which environments.
@@ -62,6 +64,13 @@ export type GetStatusResponse = Message<"rollcall.v1.GetStatusResponse"> & {
    * @generated from field: rollcall.v1.IndexTotals totals = 2;
    */
   totals?: IndexTotals | undefined;
+
+  /**
+   * The Kafka feed, of all environments.
+   *
+   * @generated from field: rollcall.v1.FeedStatus feed = 3;
+   */
+  feed?: FeedStatus | undefined;
 };
 
 /**
@@ -70,6 +79,251 @@ export type GetStatusResponse = Message<"rollcall.v1.GetStatusResponse"> & {
  */
 export const GetStatusResponseSchema: GenMessage<GetStatusResponse> = /*@__PURE__*/
   messageDesc(file_rollcall_v1_index_service, 1);
+
+/**
+ * The Kafka feed: what the process that answers knows of itself, and what the database knows of all processes.
+ *
+ * @generated from message rollcall.v1.FeedStatus
+ */
+export type FeedStatus = Message<"rollcall.v1.FeedStatus"> & {
+  /**
+   * What this process does.
+   *
+   * @generated from field: rollcall.v1.FeedState state = 1;
+   */
+  state: FeedState;
+
+  /**
+   * What it waits for; empty where it does not.
+   *
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+
+  /**
+   * The cluster id of the brokers; empty before they were reached.
+   *
+   * @generated from field: string cluster = 3;
+   */
+  cluster: string;
+
+  /**
+   * The consumer group.
+   *
+   * @generated from field: string group = 4;
+   */
+  group: string;
+
+  /**
+   * The topics that are read.
+   *
+   * @generated from field: repeated string topics = 5;
+   */
+  topics: string[];
+
+  /**
+   * This process, as `PartitionStatus.owner` names it.
+   *
+   * @generated from field: string owner = 6;
+   */
+  owner: string;
+
+  /**
+   * Messages a second that this process brought to an end, over the last ten seconds.
+   *
+   * @generated from field: double messages_per_second = 7;
+   */
+  messagesPerSecond: number;
+
+  /**
+   * The partitions of all processes, by topic and number.
+   *
+   * @generated from field: repeated rollcall.v1.PartitionStatus partitions = 8;
+   */
+  partitions: PartitionStatus[];
+
+  /**
+   * The messages that could not be applied.
+   *
+   * @generated from field: rollcall.v1.DeadLetterCounts dead_letters = 9;
+   */
+  deadLetters?: DeadLetterCounts | undefined;
+
+  /**
+   * How soon what this process applied was visible.
+   *
+   * @generated from field: rollcall.v1.VisibilityDelay visibility = 10;
+   */
+  visibility?: VisibilityDelay | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.FeedStatus.
+ * Use `create(FeedStatusSchema)` to create a new message.
+ */
+export const FeedStatusSchema: GenMessage<FeedStatus> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 2);
+
+/**
+ * How far a partition is applied.
+ *
+ * @generated from message rollcall.v1.PartitionStatus
+ */
+export type PartitionStatus = Message<"rollcall.v1.PartitionStatus"> & {
+  /**
+   * Its topic.
+   *
+   * @generated from field: string topic = 1;
+   */
+  topic: string;
+
+  /**
+   * Its number.
+   *
+   * @generated from field: int32 partition = 2;
+   */
+  partition: number;
+
+  /**
+   * What it does.
+   *
+   * @generated from field: rollcall.v1.PartitionState state = 3;
+   */
+  state: PartitionState;
+
+  /**
+   * Why it waits or is stopped; empty where it does neither.
+   *
+   * @generated from field: string reason = 4;
+   */
+  reason: string;
+
+  /**
+   * The process that last applied something of it; empty where none did.
+   *
+   * @generated from field: string owner = 5;
+   */
+  owner: string;
+
+  /**
+   * The offset of the next message to apply; absent before the partition was first seen.
+   *
+   * @generated from field: optional int64 next_offset = 6;
+   */
+  nextOffset?: bigint | undefined;
+
+  /**
+   * One past the offset of its last message; absent before the brokers were asked.
+   *
+   * @generated from field: optional int64 high_watermark = 7;
+   */
+  highWatermark?: bigint | undefined;
+
+  /**
+   * Messages that are not applied yet; absent where that is not known.
+   *
+   * @generated from field: optional int64 lag_messages = 8;
+   */
+  lagMessages?: bigint | undefined;
+
+  /**
+   * How many seconds what is applied lies behind now; 0 where everything is. Absent where that is not known.
+   *
+   * @generated from field: optional double lag_seconds = 9;
+   */
+  lagSeconds?: number | undefined;
+
+  /**
+   * What it held up to then is applied; absent where nothing is.
+   *
+   * @generated from field: google.protobuf.Timestamp watermark = 10;
+   */
+  watermark?: Timestamp | undefined;
+
+  /**
+   * Messages that the process that answers brought to an end since it started, dead letters among them.
+   *
+   * @generated from field: int64 messages_applied = 11;
+   */
+  messagesApplied: bigint;
+
+  /**
+   * Messages that it put to the dead letters since it started.
+   *
+   * @generated from field: int64 dead_lettered = 12;
+   */
+  deadLettered: bigint;
+};
+
+/**
+ * Describes the message rollcall.v1.PartitionStatus.
+ * Use `create(PartitionStatusSchema)` to create a new message.
+ */
+export const PartitionStatusSchema: GenMessage<PartitionStatus> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 3);
+
+/**
+ * The messages that could not be applied.
+ *
+ * @generated from message rollcall.v1.DeadLetterCounts
+ */
+export type DeadLetterCounts = Message<"rollcall.v1.DeadLetterCounts"> & {
+  /**
+   * How many are kept.
+   *
+   * @generated from field: int64 count = 1;
+   */
+  count: bigint;
+
+  /**
+   * When the newest was put aside; absent where there is none.
+   *
+   * @generated from field: google.protobuf.Timestamp newest_at = 2;
+   */
+  newestAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.DeadLetterCounts.
+ * Use `create(DeadLetterCountsSchema)` to create a new message.
+ */
+export const DeadLetterCountsSchema: GenMessage<DeadLetterCounts> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 4);
+
+/**
+ * The time from the broker's taking a message to its being visible to reads of the process that applied it.
+ *
+ * @generated from message rollcall.v1.VisibilityDelay
+ */
+export type VisibilityDelay = Message<"rollcall.v1.VisibilityDelay"> & {
+  /**
+   * How many messages this is of: those of the last minute. 0: the other fields say nothing.
+   *
+   * @generated from field: int64 messages = 1;
+   */
+  messages: bigint;
+
+  /**
+   * Half of them were visible after so many seconds.
+   *
+   * @generated from field: double p50_seconds = 2;
+   */
+  p50Seconds: number;
+
+  /**
+   * 99 of 100 were visible after so many seconds.
+   *
+   * @generated from field: double p99_seconds = 3;
+   */
+  p99Seconds: number;
+};
+
+/**
+ * Describes the message rollcall.v1.VisibilityDelay.
+ * Use `create(VisibilityDelaySchema)` to create a new message.
+ */
+export const VisibilityDelaySchema: GenMessage<VisibilityDelay> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 5);
 
 /**
  * Sums over environments.
@@ -118,7 +372,7 @@ export type IndexTotals = Message<"rollcall.v1.IndexTotals"> & {
  * Use `create(IndexTotalsSchema)` to create a new message.
  */
 export const IndexTotalsSchema: GenMessage<IndexTotals> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 2);
+  messageDesc(file_rollcall_v1_index_service, 6);
 
 /**
  * The state of one environment.
@@ -202,6 +456,21 @@ export type EnvironmentStatus = Message<"rollcall.v1.EnvironmentStatus"> & {
    * @generated from field: repeated rollcall.v1.AtomStatus atoms = 11;
    */
   atoms: AtomStatus[];
+
+  /**
+   * How many identities are quarantined: a change of them was skipped, so what is stored may not be what the source has.
+   * A full state of the identity, its deletion, or a replay of the dead letter ends that.
+   *
+   * @generated from field: int64 quarantined_identities = 12;
+   */
+  quarantinedIdentities: bigint;
+
+  /**
+   * The first of them, the longest quarantined first; at most 10.
+   *
+   * @generated from field: repeated rollcall.v1.QuarantinedIdentity quarantined = 13;
+   */
+  quarantined: QuarantinedIdentity[];
 };
 
 /**
@@ -209,7 +478,35 @@ export type EnvironmentStatus = Message<"rollcall.v1.EnvironmentStatus"> & {
  * Use `create(EnvironmentStatusSchema)` to create a new message.
  */
 export const EnvironmentStatusSchema: GenMessage<EnvironmentStatus> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 3);
+  messageDesc(file_rollcall_v1_index_service, 7);
+
+/**
+ * An identity one of whose changes was skipped.
+ *
+ * @generated from message rollcall.v1.QuarantinedIdentity
+ */
+export type QuarantinedIdentity = Message<"rollcall.v1.QuarantinedIdentity"> & {
+  /**
+   * Its outside name.
+   *
+   * @generated from field: string identifier = 1;
+   */
+  identifier: string;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp quarantined_at = 2;
+   */
+  quarantinedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.QuarantinedIdentity.
+ * Use `create(QuarantinedIdentitySchema)` to create a new message.
+ */
+export const QuarantinedIdentitySchema: GenMessage<QuarantinedIdentity> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 8);
 
 /**
  * The state of one atom.
@@ -272,7 +569,7 @@ export type AtomStatus = Message<"rollcall.v1.AtomStatus"> & {
  * Use `create(AtomStatusSchema)` to create a new message.
  */
 export const AtomStatusSchema: GenMessage<AtomStatus> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 4);
+  messageDesc(file_rollcall_v1_index_service, 9);
 
 /**
  * Which atom.
@@ -300,7 +597,7 @@ export type RebuildAtomRequest = Message<"rollcall.v1.RebuildAtomRequest"> & {
  * Use `create(RebuildAtomRequestSchema)` to create a new message.
  */
 export const RebuildAtomRequestSchema: GenMessage<RebuildAtomRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 5);
+  messageDesc(file_rollcall_v1_index_service, 10);
 
 /**
  * The build that was registered.
@@ -321,7 +618,7 @@ export type RebuildAtomResponse = Message<"rollcall.v1.RebuildAtomResponse"> & {
  * Use `create(RebuildAtomResponseSchema)` to create a new message.
  */
 export const RebuildAtomResponseSchema: GenMessage<RebuildAtomResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 6);
+  messageDesc(file_rollcall_v1_index_service, 11);
 
 /**
  * How much to verify.
@@ -356,7 +653,7 @@ export type VerifyRequest = Message<"rollcall.v1.VerifyRequest"> & {
  * Use `create(VerifyRequestSchema)` to create a new message.
  */
 export const VerifyRequestSchema: GenMessage<VerifyRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 7);
+  messageDesc(file_rollcall_v1_index_service, 12);
 
 /**
  * What was found.
@@ -398,7 +695,7 @@ export type VerifyResponse = Message<"rollcall.v1.VerifyResponse"> & {
  * Use `create(VerifyResponseSchema)` to create a new message.
  */
 export const VerifyResponseSchema: GenMessage<VerifyResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 8);
+  messageDesc(file_rollcall_v1_index_service, 13);
 
 /**
  * A chunk that is not what its identities make it.
@@ -454,7 +751,438 @@ export type ChunkDifference = Message<"rollcall.v1.ChunkDifference"> & {
  * Use `create(ChunkDifferenceSchema)` to create a new message.
  */
 export const ChunkDifferenceSchema: GenMessage<ChunkDifference> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 9);
+  messageDesc(file_rollcall_v1_index_service, 14);
+
+/**
+ * Dead letters that have all of what is given; nothing given: all dead letters.
+ *
+ * @generated from message rollcall.v1.DeadLetterFilter
+ */
+export type DeadLetterFilter = Message<"rollcall.v1.DeadLetterFilter"> & {
+  /**
+   * The key of the environment that the message was for, where that could be told. Empty: any.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * The topic. Empty: any.
+   *
+   * @generated from field: string topic = 2;
+   */
+  topic: string;
+
+  /**
+   * Why it was put aside. Unspecified: whatever for.
+   *
+   * @generated from field: rollcall.v1.ErrorReason reason = 3;
+   */
+  reason: ErrorReason;
+};
+
+/**
+ * Describes the message rollcall.v1.DeadLetterFilter.
+ * Use `create(DeadLetterFilterSchema)` to create a new message.
+ */
+export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 15);
+
+/**
+ * Some dead letters by their ids.
+ *
+ * @generated from message rollcall.v1.DeadLetterIds
+ */
+export type DeadLetterIds = Message<"rollcall.v1.DeadLetterIds"> & {
+  /**
+   * Their ids, as in `DeadLetter.id`; those that are gone are passed over.
+   *
+   * @generated from field: repeated int64 ids = 1;
+   */
+  ids: bigint[];
+};
+
+/**
+ * Describes the message rollcall.v1.DeadLetterIds.
+ * Use `create(DeadLetterIdsSchema)` to create a new message.
+ */
+export const DeadLetterIdsSchema: GenMessage<DeadLetterIds> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 16);
+
+/**
+ * A message that could not be applied, as it came.
+ *
+ * @generated from message rollcall.v1.DeadLetter
+ */
+export type DeadLetter = Message<"rollcall.v1.DeadLetter"> & {
+  /**
+   * Its id; rises in the order in which messages were put aside.
+   *
+   * @generated from field: int64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * The cluster id of the brokers.
+   *
+   * @generated from field: string cluster = 2;
+   */
+  cluster: string;
+
+  /**
+   * Its topic.
+   *
+   * @generated from field: string topic = 3;
+   */
+  topic: string;
+
+  /**
+   * Its partition.
+   *
+   * @generated from field: int32 partition = 4;
+   */
+  partition: number;
+
+  /**
+   * Its offset.
+   *
+   * @generated from field: int64 offset = 5;
+   */
+  offset: bigint;
+
+  /**
+   * Its key; absent where it had none. The first 1,024 bytes unless whole messages were asked for.
+   *
+   * @generated from field: optional bytes key = 6;
+   */
+  key?: Uint8Array | undefined;
+
+  /**
+   * Its value; absent where it had none. The first 1,024 bytes unless whole messages were asked for.
+   *
+   * @generated from field: optional bytes value = 7;
+   */
+  value?: Uint8Array | undefined;
+
+  /**
+   * How many bytes its value has.
+   *
+   * @generated from field: int64 value_bytes = 8;
+   */
+  valueBytes: bigint;
+
+  /**
+   * Its headers as text; of a header given more than once the last.
+   *
+   * @generated from field: map<string, string> headers = 9;
+   */
+  headers: { [key: string]: string };
+
+  /**
+   * The broker's time of the message.
+   *
+   * @generated from field: google.protobuf.Timestamp message_at = 10;
+   */
+  messageAt?: Timestamp | undefined;
+
+  /**
+   * Why it was put aside.
+   *
+   * @generated from field: rollcall.v1.ErrorReason reason = 11;
+   */
+  reason: ErrorReason;
+
+  /**
+   * The same in words.
+   *
+   * @generated from field: string explanation = 12;
+   */
+  explanation: string;
+
+  /**
+   * The key of the environment that it was for; empty where that could not be told.
+   *
+   * @generated from field: string environment = 13;
+   */
+  environment: string;
+
+  /**
+   * The identity that it was about; empty where that could not be told.
+   *
+   * @generated from field: string identifier = 14;
+   */
+  identifier: string;
+
+  /**
+   * When it was put aside.
+   *
+   * @generated from field: google.protobuf.Timestamp created_at = 15;
+   */
+  createdAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.DeadLetter.
+ * Use `create(DeadLetterSchema)` to create a new message.
+ */
+export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 17);
+
+/**
+ * Which dead letters.
+ *
+ * @generated from message rollcall.v1.ListDeadLettersRequest
+ */
+export type ListDeadLettersRequest = Message<"rollcall.v1.ListDeadLettersRequest"> & {
+  /**
+   * Which of them.
+   *
+   * @generated from field: rollcall.v1.DeadLetterFilter filter = 1;
+   */
+  filter?: DeadLetterFilter | undefined;
+
+  /**
+   * How many at most. Default 100, at most 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+
+  /**
+   * Whether to send whole keys and values rather than how they begin. A page then ends early, after 2 MiB of them.
+   *
+   * @generated from field: bool whole = 4;
+   */
+  whole: boolean;
+};
+
+/**
+ * Describes the message rollcall.v1.ListDeadLettersRequest.
+ * Use `create(ListDeadLettersRequestSchema)` to create a new message.
+ */
+export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 18);
+
+/**
+ * A page of dead letters.
+ *
+ * @generated from message rollcall.v1.ListDeadLettersResponse
+ */
+export type ListDeadLettersResponse = Message<"rollcall.v1.ListDeadLettersResponse"> & {
+  /**
+   * In order of their ids.
+   *
+   * @generated from field: repeated rollcall.v1.DeadLetter dead_letters = 1;
+   */
+  deadLetters: DeadLetter[];
+
+  /**
+   * Gives the next page; empty after the last.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message rollcall.v1.ListDeadLettersResponse.
+ * Use `create(ListDeadLettersResponseSchema)` to create a new message.
+ */
+export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 19);
+
+/**
+ * Which dead letters to apply.
+ *
+ * @generated from message rollcall.v1.ReplayDeadLettersRequest
+ */
+export type ReplayDeadLettersRequest = Message<"rollcall.v1.ReplayDeadLettersRequest"> & {
+  /**
+   * Exactly one.
+   *
+   * @generated from oneof rollcall.v1.ReplayDeadLettersRequest.selection
+   */
+  selection: {
+    /**
+     * Those with these ids.
+     *
+     * @generated from field: rollcall.v1.DeadLetterIds ids = 1;
+     */
+    value: DeadLetterIds;
+    case: "ids";
+  } | {
+    /**
+     * All that the filter lets through.
+     *
+     * @generated from field: rollcall.v1.DeadLetterFilter filter = 2;
+     */
+    value: DeadLetterFilter;
+    case: "filter";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How many to try in this call, in order of their ids. Default 1,000, at most 10,000.
+   *
+   * @generated from field: int32 page_size = 3;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the call before; empty for the first. The selection must be the same.
+   *
+   * @generated from field: string page_token = 4;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message rollcall.v1.ReplayDeadLettersRequest.
+ * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
+ */
+export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 20);
+
+/**
+ * What became of the dead letters.
+ *
+ * @generated from message rollcall.v1.ReplayDeadLettersResponse
+ */
+export type ReplayDeadLettersResponse = Message<"rollcall.v1.ReplayDeadLettersResponse"> & {
+  /**
+   * How many were applied, and are dead letters no more.
+   *
+   * @generated from field: int64 replayed = 1;
+   */
+  replayed: bigint;
+
+  /**
+   * Those that failed again and stay, in order of their ids.
+   *
+   * @generated from field: repeated rollcall.v1.FailedReplay failed = 2;
+   */
+  failed: FailedReplay[];
+
+  /**
+   * Goes on with the next ones; empty where all were tried.
+   *
+   * @generated from field: string next_page_token = 3;
+   */
+  nextPageToken: string;
+
+  /**
+   * For each environment the revision that shows what was applied.
+   *
+   * @generated from field: map<string, int64> revisions = 4;
+   */
+  revisions: { [key: string]: bigint };
+};
+
+/**
+ * Describes the message rollcall.v1.ReplayDeadLettersResponse.
+ * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
+ */
+export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 21);
+
+/**
+ * A dead letter that failed again.
+ *
+ * @generated from message rollcall.v1.FailedReplay
+ */
+export type FailedReplay = Message<"rollcall.v1.FailedReplay"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: int64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * Why it failed this time.
+   *
+   * @generated from field: rollcall.v1.ErrorReason reason = 2;
+   */
+  reason: ErrorReason;
+
+  /**
+   * The same in words.
+   *
+   * @generated from field: string explanation = 3;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message rollcall.v1.FailedReplay.
+ * Use `create(FailedReplaySchema)` to create a new message.
+ */
+export const FailedReplaySchema: GenMessage<FailedReplay> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 22);
+
+/**
+ * Which dead letters to remove.
+ *
+ * @generated from message rollcall.v1.DropDeadLettersRequest
+ */
+export type DropDeadLettersRequest = Message<"rollcall.v1.DropDeadLettersRequest"> & {
+  /**
+   * Exactly one.
+   *
+   * @generated from oneof rollcall.v1.DropDeadLettersRequest.selection
+   */
+  selection: {
+    /**
+     * Those with these ids.
+     *
+     * @generated from field: rollcall.v1.DeadLetterIds ids = 1;
+     */
+    value: DeadLetterIds;
+    case: "ids";
+  } | {
+    /**
+     * All that the filter lets through.
+     *
+     * @generated from field: rollcall.v1.DeadLetterFilter filter = 2;
+     */
+    value: DeadLetterFilter;
+    case: "filter";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message rollcall.v1.DropDeadLettersRequest.
+ * Use `create(DropDeadLettersRequestSchema)` to create a new message.
+ */
+export const DropDeadLettersRequestSchema: GenMessage<DropDeadLettersRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 23);
+
+/**
+ * What was removed.
+ *
+ * @generated from message rollcall.v1.DropDeadLettersResponse
+ */
+export type DropDeadLettersResponse = Message<"rollcall.v1.DropDeadLettersResponse"> & {
+  /**
+   * How many were removed.
+   *
+   * @generated from field: int64 dropped = 1;
+   */
+  dropped: bigint;
+};
+
+/**
+ * Describes the message rollcall.v1.DropDeadLettersResponse.
+ * Use `create(DropDeadLettersResponseSchema)` to create a new message.
+ */
+export const DropDeadLettersResponseSchema: GenMessage<DropDeadLettersResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 24);
 
 /**
  * Whether an environment answers.
@@ -525,6 +1253,102 @@ export const AtomStateSchema: GenEnum<AtomState> = /*@__PURE__*/
   enumDesc(file_rollcall_v1_index_service, 1);
 
 /**
+ * What the process that answers does about its Kafka topics.
+ *
+ * @generated from enum rollcall.v1.FeedState
+ */
+export enum FeedState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: FEED_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * No brokers are configured.
+   *
+   * @generated from enum value: FEED_STATE_OFF = 1;
+   */
+  OFF = 1,
+
+  /**
+   * It connects to the brokers.
+   *
+   * @generated from enum value: FEED_STATE_CONNECTING = 2;
+   */
+  CONNECTING = 2,
+
+  /**
+   * It waits for what `reason` says.
+   *
+   * @generated from enum value: FEED_STATE_WAITING = 3;
+   */
+  WAITING = 3,
+
+  /**
+   * It is a member of its consumer group.
+   *
+   * @generated from enum value: FEED_STATE_RUNNING = 4;
+   */
+  RUNNING = 4,
+}
+
+/**
+ * Describes the enum rollcall.v1.FeedState.
+ */
+export const FeedStateSchema: GenEnum<FeedState> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 2);
+
+/**
+ * What a partition of the feed does.
+ *
+ * @generated from enum rollcall.v1.PartitionState
+ */
+export enum PartitionState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: PARTITION_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The process that answers applies its messages as they come.
+   *
+   * @generated from enum value: PARTITION_STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * It waits for something that will pass by itself; `reason` says what.
+   *
+   * @generated from enum value: PARTITION_STATE_WAITING = 2;
+   */
+  WAITING = 2,
+
+  /**
+   * It needs an operator; `reason` says why.
+   *
+   * @generated from enum value: PARTITION_STATE_STOPPED = 3;
+   */
+  STOPPED = 3,
+
+  /**
+   * Another process has it, or none.
+   *
+   * @generated from enum value: PARTITION_STATE_ELSEWHERE = 4;
+   */
+  ELSEWHERE = 4,
+}
+
+/**
+ * Describes the enum rollcall.v1.PartitionState.
+ */
+export const PartitionStateSchema: GenEnum<PartitionState> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 3);
+
+/**
  * The state of the index, for operators.
  *
  * @generated from service rollcall.v1.IndexService
@@ -559,6 +1383,38 @@ export const IndexService: GenService<{
     methodKind: "unary";
     input: typeof VerifyRequestSchema;
     output: typeof VerifyResponseSchema;
+  },
+  /**
+   * The messages of the feed that could not be applied, in the order in which they were put aside.
+   *
+   * @generated from rpc rollcall.v1.IndexService.ListDeadLetters
+   */
+  listDeadLetters: {
+    methodKind: "unary";
+    input: typeof ListDeadLettersRequestSchema;
+    output: typeof ListDeadLettersResponseSchema;
+  },
+  /**
+   * Decodes dead letters again and applies them now, in the order in which they were put aside. A letter that is applied is gone; one
+   * that fails again stays, and the response says why. What is applied counts as new: the traits of a partial change that is
+   * replayed replace newer values of the same traits, and a full state replaces a newer one.
+   *
+   * @generated from rpc rollcall.v1.IndexService.ReplayDeadLetters
+   */
+  replayDeadLetters: {
+    methodKind: "unary";
+    input: typeof ReplayDeadLettersRequestSchema;
+    output: typeof ReplayDeadLettersResponseSchema;
+  },
+  /**
+   * Removes dead letters for good. Identities that were quarantined for them stay so until a full state of them is applied.
+   *
+   * @generated from rpc rollcall.v1.IndexService.DropDeadLetters
+   */
+  dropDeadLetters: {
+    methodKind: "unary";
+    input: typeof DropDeadLettersRequestSchema;
+    output: typeof DropDeadLettersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_rollcall_v1_index_service, 0);

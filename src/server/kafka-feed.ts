@@ -1,0 +1,51 @@
+import type { Applier } from '../indexing/applier.js';
+import { KafkaFeed } from '../indexing/kafka/consumer.js';
+import type { FeedOptions } from '../indexing/kafka/feed-options.js';
+import type { AppliedBatch } from '../indexing/kafka/feed-status.js';
+import type { Database } from '../storage/database.js';
+import type { Logger } from './logger.js';
+import type { Options } from './options.js';
+
+/** The feed that the options ask for, not running yet; undefined without brokers. Throws INVALID_REQUEST where the options cannot be used. */
+export function createKafkaFeed(
+  database: Database,
+  applier: Applier,
+  options: Options,
+  { logger, onApplied }: { readonly logger: Logger; readonly onApplied: (batch: AppliedBatch) => void },
+): KafkaFeed | undefined {
+  const feedOptions = readFeedOptions(options);
+  if (feedOptions === undefined) return undefined;
+  return new KafkaFeed(database, applier, {
+    ...feedOptions,
+    onApplied,
+    log(level, fields, message) {
+      logger[level](fields, message);
+    },
+  });
+}
+
+function readFeedOptions(options: Options): Omit<FeedOptions, 'log' | 'onApplied'> | undefined {
+  if (options.kafkaBrokers === undefined) return undefined;
+  return {
+    connection: {
+      brokers: options.kafkaBrokers,
+      tls: options.kafkaTls,
+      tlsCaFile: options.kafkaTlsCaFile,
+      sasl: readSasl(options),
+    },
+    topics: options.kafkaTopics,
+    group: options.kafkaGroup,
+    start: options.kafkaStart,
+    outOfRange: options.kafkaOutOfRange,
+    maxBytes: options.kafkaMaxBytes,
+    batchChanges: options.kafkaBatchChanges,
+    partitionsAtOnce: options.kafkaPartitionsAtOnce,
+    deadLetterTopic: options.kafkaDeadLetterTopic,
+  };
+}
+
+function readSasl({ kafkaSaslMechanism, kafkaSaslUsername, kafkaSaslPassword }: Options) {
+  if (kafkaSaslMechanism === undefined || kafkaSaslUsername === undefined || kafkaSaslPassword === undefined)
+    return undefined;
+  return { mechanism: kafkaSaslMechanism, username: kafkaSaslUsername, password: kafkaSaslPassword };
+}

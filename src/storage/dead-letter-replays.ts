@@ -1,0 +1,55 @@
+import type { Sql } from './database.js';
+import { TEXT_ARRAY } from './environments.js';
+import type { Place } from './kafka-offsets.js';
+import { mendQuarantine } from './quarantine.js';
+
+/** Ends the quarantine of those of the identities about which no dead letter is left. Within the transaction that removed theirs. */
+export async function mendReplayed(
+  tx: Sql,
+  identities: readonly { readonly environmentKey: string; readonly identifier: string }[],
+): Promise<void> {
+  const known = identities.filter(({ identifier }) => identifier !== '');
+  if (known.length === 0) return;
+  const rows = await tx<{ environmentId: number; identifier: string }[]>`
+    select distinct environment.id as "environmentId", replayed.identifier from unnest(
+      ${textArray(
+        tx,
+        known.map(({ environmentKey }) => environmentKey),
+      )}::text[],
+      ${textArray(
+        tx,
+        known.map(({ identifier }) => identifier),
+      )}::text[]) as replayed (environment_key, identifier)
+    join environment on environment.key = replayed.environment_key and environment.deleted_at is null
+    where not exists (
+      select from dead_letter
+      where dead_letter.environment_key = replayed.environment_key and dead_letter.identifier = replayed.identifier)`;
+  for (const environmentId of new Set(rows.map((row) => row.environmentId))) {
+    const own = rows.filter((row) => row.environmentId === environmentId);
+    await mendQuarantine(
+      tx,
+      environmentId,
+      own.map(({ identifier }) => identifier),
+    );
+  }
+}
+
+/** The next message to apply of a partition; undefined where it was never seen. */
+export async function readNextOffset(sql: Sql, place: Place): Promise<number | undefined> {
+  const [row] = await sql<{ nextOffset: number }[]>`
+    select next_offset as "nextOffset" from kafka_offset
+    where cluster = ${place.cluster} and topic = ${place.topic} and partition = ${place.partition}`;
+  return row?.nextOffset;
+}
+
+/** The same, and keeps every owner from moving the partition on until the transaction ends. After all heads. */
+export async function holdPartition(tx: Sql, place: Place): Promise<number | undefined> {
+  const [row] = await tx<{ nextOffset: number }[]>`
+    select next_offset as "nextOffset" from kafka_offset
+    where cluster = ${place.cluster} and topic = ${place.topic} and partition = ${place.partition} for update`;
+  return row?.nextOffset;
+}
+
+function textArray(sql: Sql, texts: string[]) {
+  return sql.array(texts, TEXT_ARRAY);
+}

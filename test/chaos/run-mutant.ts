@@ -1,0 +1,40 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { CompiledService } from './compiled-service.js';
+import type { Mutant } from './mutants.js';
+import { runChaos } from './run.js';
+import type { ChaosBroker } from './world.js';
+
+const SEED = 7;
+const RATE = 300;
+
+/** What the harness finds of a mutant by the one fault that is to show it, in an empty database; '' where it finds nothing. */
+export async function problemsOf(
+  { mutations, fault }: Mutant,
+  {
+    service,
+    broker,
+    databaseUrl,
+  }: { readonly service: CompiledService; readonly broker: ChaosBroker; readonly databaseUrl: string },
+): Promise<string> {
+  const mutant = await service.mutate(mutations);
+  const folder = await mkdtemp(join(tmpdir(), 'rollcall-chaos-'));
+  try {
+    const { problems } = await runChaos({
+      seed: SEED,
+      main: mutant.main,
+      broker,
+      database: { url: databaseUrl, killServer: undefined },
+      rate: RATE,
+      folder,
+      durationMs: Infinity,
+      steps: 1,
+      faults: [fault],
+      say: () => undefined,
+    });
+    return problems.join('\n');
+  } finally {
+    await Promise.all([mutant.remove(), rm(folder, { recursive: true })]);
+  }
+}
