@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { findBroker } from '../src/cli/development-broker/find-broker.js';
 import { Applier } from '../src/indexing/applier.js';
 import { createKafkaClient, type KafkaClient } from '../src/indexing/kafka/kafka-client.js';
 import type { Database } from '../src/storage/database.js';
@@ -20,14 +21,18 @@ const NO_LOG = (): void => undefined;
 
 /** A backlog of trait events, applied by the applier alone and drained from a topic by the service, each on a copy; then a steady stream. */
 export async function drainScenario(world: World): Promise<Figure[]> {
-  const brokers = process.env['KAFKA_BROKERS'];
-  if (brokers === undefined) {
-    console.error('KAFKA_BROKERS is not set: drain is left out');
-    return [];
+  const broker = await findBroker({ log: (line) => console.error(line) });
+  try {
+    return await measureDrain(world, broker.brokers);
+  } finally {
+    await broker.stop();
   }
+}
+
+async function measureDrain(world: World, brokers: readonly string[]): Promise<Figure[]> {
   const events = Math.min(BACKLOG, world.identities * EVENTS_PER_IDENTITY);
   const client = createKafkaClient({
-    brokers: brokers.split(','),
+    brokers,
     tls: false,
     tlsCaFile: undefined,
     sasl: undefined,
@@ -42,7 +47,7 @@ export async function drainScenario(world: World): Promise<Figure[]> {
     alone.push(await applyAlone(world, copy, events));
   });
   await world.onCopy(async (copy) => {
-    const kafka = { ROLLCALL_KAFKA_BROKERS: brokers, ROLLCALL_KAFKA_TOPICS: topic };
+    const kafka = { ROLLCALL_KAFKA_BROKERS: brokers.join(','), ROLLCALL_KAFKA_TOPICS: topic };
     await withEnvironment(kafka, async () => {
       await withServer(await urlOf(world, copy), async (address) => {
         drained.push(await timed(() => untilDrained(copy, topic, events)));

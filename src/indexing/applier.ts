@@ -122,6 +122,8 @@ export class Applier {
   ): Promise<Prepared> {
     const allot = (count: number): Promise<number> => allotOrdinals(this.#database.sql, environment.id, count);
     const mending = mend(tx, environment.id, changes);
+    // What fails first is what is told.
+    mending.catch(() => undefined);
     const prepared = await prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot, ...how });
     await mending;
     return prepared;

@@ -66,13 +66,6 @@ export async function getDeadLetters(sql: Sql, ids: readonly number[]): Promise<
     select ${columns(sql)} from dead_letter where id = any(${sql.array([...ids], INT8_ARRAY)}) order by id`;
 }
 
-/** How many there are; of one environment unless the key is ''. */
-export async function countDeadLetters(sql: Sql, environmentKey = ''): Promise<number> {
-  const isOfEnvironment = environmentKey === '' ? sql`` : sql`where environment_key = ${environmentKey}`;
-  const [row] = await sql<{ count: number }[]>`select count(*) as count from dead_letter ${isOfEnvironment}`;
-  return row?.count ?? 0;
-}
-
 /** Removes dead letters; how many of them there were. */
 export async function deleteDeadLetters(sql: Sql, ids: readonly number[]): Promise<number> {
   const { count } = await sql`delete from dead_letter where id = any(${sql.array([...ids], INT8_ARRAY)})`;

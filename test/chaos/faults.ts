@@ -46,7 +46,7 @@ export const DO: Readonly<Record<Fault, Doing>> = {
     victim.signal('SIGCONT');
     return victim.name;
   },
-  'act as a zombie': (world, _step, victim) => actAsZombie(world, victim),
+  'act as a zombie': actAsZombie,
   async 'kill the broker'({ options: { broker } }, { durationMs }) {
     await broker.faults?.kill();
     await sleep(durationMs);

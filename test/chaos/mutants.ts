@@ -77,17 +77,4 @@ export const MUTANTS: readonly Mutant[] = [
     fault: 'cut all connections of a service',
     symptom: /is not quarantined/,
   },
-  {
-    name: 'a hint of Kafka is taken for where a partition stands',
-    isQuick: false,
-    mutations: [
-      {
-        file: 'src/indexing/kafka/take-batch.ts',
-        text: 'if (fetchedOffset === progress.reached)',
-        replacement: 'if (true)',
-      },
-    ],
-    fault: 'kill at any moment',
-    symptom: /should be/,
-  },
 ];

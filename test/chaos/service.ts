@@ -76,6 +76,10 @@ export class Service {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** What a process that was to run said at its end; undefined where none ended by itself. */
   get untimelyEnd(): string | undefined {
     if (!this.#isToRun || this.isRunning) return undefined;

@@ -1,34 +1,54 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { whileAway } from './checks.js';
+import { checkMoment, whileAway } from './checks.js';
 import { type Service, SESSION_TIMEOUT_MS } from './service.js';
 import type { World } from './world.js';
 
-const HELD_TIMEOUT_MS = 8_000;
+const OWNER_TIMEOUT_MS = 15_000;
 const TAKEOVER_TIMEOUT_MS = 30_000;
-const MINGLE_MS = 1_500;
+/** By then every partition of the victim has a batch in hand. */
+const IN_HAND_MS = 1_000;
+const LOOKS = 6;
+const LOOK_MS = 250;
 
 /**
  * A service that has batches in hand when the broker takes it for dead, and does not know: its transactions are kept from beginning, then its way to the broker is cut off. Only when
  * another service has applied those very batches and what follows them do its transactions begin (I7).
  */
-export async function actAsZombie(world: World, victim: Service): Promise<string> {
+export async function actAsZombie(world: World): Promise<string> {
+  const victim = await findOwner(world);
+  if (victim === undefined) return 'nobody owns a partition';
   victim.postgres.holdTransactions();
   try {
-    const deadline = Date.now() + HELD_TIMEOUT_MS;
-    while (victim.postgres.heldTransactions === 0 && Date.now() < deadline) await sleep(20);
-    // More partitions come to have a batch in hand.
-    await sleep(500);
+    await sleep(IN_HAND_MS);
     const held = victim.postgres.heldTransactions;
     victim.kafka.hold();
     const isTakenOver = await waitForTakeover(world);
-    await sleep(MINGLE_MS);
     victim.postgres.release();
-    await sleep(MINGLE_MS);
+    for (let look = 0; look < LOOKS && world.found.length === 0; look++) {
+      await sleep(LOOK_MS);
+      world.found.push(...(await checkMoment(world)));
+    }
     return `${victim.name} with ${held} transactions held${isTakenOver ? '' : ', and nobody took over'}`;
   } finally {
     victim.postgres.release();
     victim.kafka.release();
   }
+}
+
+/** A service that has moved a partition on within the last second. */
+async function findOwner({ database, services, topic }: World): Promise<Service | undefined> {
+  const deadline = Date.now() + OWNER_TIMEOUT_MS;
+  while (Date.now() < deadline) {
+    const rows = await whileAway(
+      () => database.sql<{ owner: string }[]>`
+        select owner from kafka_offset where topic = ${topic.name} and updated_at > now() - interval '1 second'`,
+    );
+    const owners = new Set(rows.map(({ owner }) => owner.split('/')[1]));
+    const found = services.slice(0, 2).find(({ pid }) => owners.has(String(pid)));
+    if (found !== undefined && services.slice(0, 2).every(({ isRunning }) => isRunning)) return found;
+    await sleep(100);
+  }
+  return undefined;
 }
 
 /** Waits until every partition is applied up to where it ends now. */

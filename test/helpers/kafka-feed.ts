@@ -137,7 +137,7 @@ function values(traits: Readonly<Record<string, string | number>>) {
 }
 
 /** A change as a protobuf message, keyed as producers key them. */
-export function changeMessage(change: ChangeInit, rest: Partial<TestMessage> = {}): TestMessage {
+function changeMessage(change: ChangeInit, rest: Partial<TestMessage> = {}): TestMessage {
   const key = `${change.environmentKey ?? ''}:${change.identifier ?? ''}`;
   return { key, value: Buffer.from(toBinary(IdentityChangeSchema, create(IdentityChangeSchema, change))), ...rest };
 }

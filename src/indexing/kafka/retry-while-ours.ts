@@ -50,6 +50,6 @@ export async function retryWhileOurs<T>(
 }
 
 /** Whether the same may succeed later without anything being changed. */
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   return error instanceof RollcallError && (error.isRetryable || error.reason === 'DEADLINE_EXCEEDED');
 }
