@@ -98,7 +98,7 @@ class WorkingSet {
   put({ index, change }: NumberedChange): boolean {
     const known = this.#idByIdentifier.get(change.identifier);
     if (change.kind === 'delete') return this.#delete(change.identityId ?? known);
-    const id = change.identityId ?? known ?? this.#ordinalOrRefuse(index, change.identifier);
+    const id = change.identityId ?? this.#ifThere(known) ?? this.#ordinalOrRefuse(index, change.identifier);
     const working = this.#working(id);
     const traits = changeTraits(working.after?.traits ?? new Map(), change);
     checkTraitsSize(traits, index);
@@ -123,6 +123,12 @@ class WorkingSet {
     if (working?.after === undefined) return false;
     working.after = undefined;
     return true;
+  }
+
+  /** Where ids are given, an identity that this batch deleted needs one again, as it would in the next batch. */
+  #ifThere(id: number | undefined): number | undefined {
+    const isGone = this.#mode === 'given' && id !== undefined && this.#byId.get(id)?.after === undefined;
+    return isGone ? undefined : id;
   }
 
   #ordinalOrRefuse(index: number, identifier: string): number {

@@ -25,7 +25,10 @@ const PAGE_TRAIT_BYTES = 2 ** 20;
 const FIRST_PAGE_WITH_TRAITS = 100;
 const MAX_PAGE_WITH_TRAITS = 1_000;
 
-/** Pages of the members of a set in ordinal order. The next page is fetched while the caller is busy with this one; never more (I12). */
+/** Pages that are being fetched while the caller is busy with one: Postgres shall not wait for the caller. */
+const PAGES_AHEAD = 2;
+
+/** Pages of the members of a set in ordinal order. The next ones are fetched while the caller is busy with this one; never more (I12). */
 export async function* readPages(
   database: Database,
   environmentId: number,
@@ -34,21 +37,25 @@ export async function* readPages(
   let size = request.includeTraits ? FIRST_PAGE_WITH_TRAITS : PAGE_MEMBERS;
   let after = request.after;
   let left = request.limit;
-  const fetchNext = (): Promise<Page> | undefined => {
-    const ordinals = request.set.page(after, Math.min(size, left));
-    const last = ordinals.at(-1);
-    if (last === undefined) return undefined;
-    after = last;
-    left -= ordinals.length;
-    const page = readPage(database, environmentId, ordinals, request);
-    page.catch(() => undefined);
-    return page;
+  const ahead: Promise<Page>[] = [];
+  const fetchAhead = (): void => {
+    while (ahead.length < PAGES_AHEAD) {
+      const ordinals = request.set.page(after, Math.min(size, left));
+      const last = ordinals.at(-1);
+      if (last === undefined) return;
+      after = last;
+      left -= ordinals.length;
+      const page = readPage(database, environmentId, ordinals, request);
+      page.catch(() => undefined);
+      ahead.push(page);
+    }
   };
-  let next = fetchNext();
-  while (next !== undefined) {
-    const page = await next;
+  for (;;) {
+    fetchAhead();
+    const page = await ahead.shift();
+    if (page === undefined) return;
     if (page.kind === 'traits') size = pageSizeAfter(page.identities);
-    next = fetchNext();
+    fetchAhead();
     yield page;
   }
 }

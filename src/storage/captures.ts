@@ -109,7 +109,7 @@ export async function readReleasable(sql: Sql, place: Place, limit: number): Pro
 
 /**
  * Writes what a batch made of the captured state, in the transaction that moves the partition on (I2). Throws CONFLICT where another partition's batch gave
- * an identifier away meanwhile.
+ * an identifier away meanwhile, or rows that waited are gone.
  */
 export async function writeCaptures(tx: Sql, place: Place, writes: CaptureWrites): Promise<void> {
   await writeEnvironments(tx, writes);
@@ -122,10 +122,10 @@ export async function forgetCaptures(tx: Sql, environmentKey: string): Promise<v
   await tx`delete from captured_identity where environment_key = ${environmentKey}`;
 }
 
-/** How many captured rows wait for another. */
-export async function countWaitingCaptures(sql: Sql): Promise<number> {
-  const [row] = await sql<{ count: number }[]>`select count(*) as count from waiting_capture`;
-  return row?.count ?? 0;
+/** Whether any captured row waits for another. */
+export async function isAnyCaptureWaiting(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ isAny: boolean }[]>`select exists (select from waiting_capture) as "isAny"`;
+  return row?.isAny === true;
 }
 
 /** Removes at most `limit` waiting rows older than the retention, the oldest first; how many. What they wait for is not expected any more. */
@@ -180,9 +180,10 @@ async function writeWaiting(tx: Sql, place: Place, { waiting, released }: Captur
       tx,
       released.map(({ offset }) => offset),
     );
-    await tx`
+    const { count } = await tx`
       delete from waiting_capture using unnest(${identityIds}::bigint[], ${offsets}::bigint[]) as released (id, at)
       where ${isAt(tx, place)} and identity_id = released.id and message_offset = released.at`;
+    if (count < released.length) throw new RollcallError('CONFLICT', 'rows that waited were released at the same time');
   }
   const rows = waiting.map((row) => waitingRow(place, row));
   for (let from = 0; from < rows.length; from += ROWS_PER_INSERT)

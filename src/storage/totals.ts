@@ -8,6 +8,7 @@ export interface Totals {
   readonly logBytes: number;
   readonly deadLetters: number;
   readonly quarantinedIdentities: number;
+  readonly waitingCaptures: number;
 }
 
 /** Counts in one statement. */
@@ -19,7 +20,8 @@ export async function readTotals(sql: Sql): Promise<Totals> {
       (select count(*) from atom_log)::int as "logRevisions",
       (select coalesce(sum(octet_length(payload)), 0) from atom_log)::float8 as "logBytes",
       (select count(*) from dead_letter)::int as "deadLetters",
-      (select count(*) from quarantined_identity)::int as "quarantinedIdentities"`;
+      (select count(*) from quarantined_identity)::int as "quarantinedIdentities",
+      (select count(*) from waiting_capture)::int as "waitingCaptures"`;
   if (totals === undefined) throw new RangeError('a statement of counts gave no row');
   return totals;
 }

@@ -6,7 +6,7 @@ import { type Service, SESSION_TIMEOUT_MS } from './service.js';
 import type { World } from './world.js';
 import { actAsZombie } from './zombie.js';
 
-const POINT_TIMEOUT_MS = 5_000;
+const POINT_TIMEOUT_MS = 20_000;
 
 type Doing = (world: World, step: Step, victim: Service) => Promise<string>;
 

@@ -10,7 +10,7 @@ import { type DecodedSlice, mergeChanges, type MessageChange, type SkippedMessag
 import type { KafkaMessage } from './message.js';
 import { deadLettersOf, identitiesToQuarantine, skippedOf } from './skipped-messages.js';
 
-/** Messages of one partition that are applied in one transaction: the partition goes on at `next`. */
+/** Messages of one partition that are applied in one transaction: the partition goes on at `next`. One without messages only releases captured rows that waited. */
 export interface Slice {
   readonly place: Place;
   readonly next: number;
@@ -40,7 +40,7 @@ export async function applySlice(
   expected: number,
 ): Promise<readonly NewDeadLetter[]> {
   const captures =
-    decoded.captured.length === 0
+    decoded.captured.length === 0 && slice.messages.length > 0
       ? undefined
       : await askDatabase(writer.database, (sql) => resolveCaptures(sql, slice.place, decoded.captured));
   const changes = mergeChanges(decoded.changes, captures?.resolved ?? []);

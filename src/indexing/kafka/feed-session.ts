@@ -17,6 +17,7 @@ import { look } from './look.js';
 import { passOverEmpty, type PartitionProgress } from './partition-progress.js';
 import type { Partitions } from './partitions.js';
 import { type Range, readRanges, settleRange } from './positioning.js';
+import { releaseCaptures } from './release-captures.js';
 import { takeBatch } from './take-batch.js';
 
 /** What a session works with. */
@@ -187,7 +188,8 @@ export class FeedSession {
     }, HEARTBEAT_MS);
     this.#taking.add(taking);
     try {
-      await takeBatch({ context: this.#batchContext(), progress, payload, signal: taking.signal });
+      const context = this.#batchContext();
+      await progress.inTurn(() => takeBatch({ context, progress, payload, signal: taking.signal }));
     } finally {
       clearInterval(heartbeats);
       this.#taking.delete(taking);
@@ -231,6 +233,7 @@ export class FeedSession {
     if (await this.#hasNewPartitions()) await this.renewAdmin();
     const suspects = await look({ database, place, options, partitions, admin: this.#admin }, topics);
     for (const progress of suspects) await this.#checkSuspect(progress);
+    await releaseCaptures(this.#batchContext(), partitions.all(), this.#joined.signal);
     if (!this.#isFindingPlaces) this.#positioned = this.#findPlaces(this.#joined.signal);
     await this.#commitOffsets().catch((error: unknown) => {
       options.log('debug', { reason: explainKafkaError(error) }, 'offsets could not be committed to Kafka');

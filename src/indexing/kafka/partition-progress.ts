@@ -1,9 +1,12 @@
+import pLimit, { type LimitFunction } from 'p-limit';
 import type { Place } from '../../storage/kafka-offsets.js';
 import type { PartitionState } from './feed-status.js';
 
 /** What this process knows of one partition. Offsets are of messages. */
 export interface PartitionProgress {
   readonly place: Place;
+  /** What moves the partition on waits its turn. */
+  readonly inTurn: LimitFunction;
   isAssigned: boolean;
   state: PartitionState;
   reason: string;
@@ -26,6 +29,7 @@ export interface PartitionProgress {
 export function startProgress(place: Place, nextOffset: number): PartitionProgress {
   return {
     place,
+    inTurn: pLimit(1),
     isAssigned: false,
     state: 'elsewhere',
     reason: '',

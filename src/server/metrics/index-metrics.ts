@@ -62,6 +62,10 @@ function createStoredGauges(registers: Registry[]): IndexMetrics['showStored'] {
       gauge('rollcall_quarantined_identities', 'Identities of which a change was skipped'),
       ({ quarantinedIdentities }) => quarantinedIdentities,
     ],
+    [
+      gauge('rollcall_waiting_captures', 'Captured rows that wait for another, such as traits for their identity'),
+      ({ waitingCaptures }) => waitingCaptures,
+    ],
   ] satisfies [Gauge, (totals: Totals) => number][];
   return (totals) => {
     isReachable.set(Number(totals !== undefined));

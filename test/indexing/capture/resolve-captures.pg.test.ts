@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseTrait } from '../../../src/core/trait-text.js';
 import { hasReleasableCaptures, resolveCaptures } from '../../../src/indexing/capture/resolve-captures.js';
 import { decodeMessage } from '../../../src/indexing/kafka/decode-message.js';
-import { countWaitingCaptures } from '../../../src/storage/captures.js';
+import { readTotals } from '../../../src/storage/totals.js';
 import type { Environment } from '../../../src/storage/environments.js';
 import type { Place } from '../../../src/storage/kafka-offsets.js';
 import { createApplier, createFixture, type Fixture, readTruth } from '../../helpers/fixture.js';
@@ -114,11 +114,11 @@ describe('captured rows', () => {
     await apply(2, eventOf('environments_trait', 'r', { after: PLAN }));
     await apply(2, eventOf('environments_identity', 'r', { after: ANN }));
     expect(await stored(environments[0])).toEqual([]);
-    expect(await countWaitingCaptures(fixture.database.sql)).toBe(2);
+    expect((await readTotals(fixture.database.sql)).waitingCaptures).toBe(2);
     await apply(0, environmentCreated(1, environments[0]));
     await settle();
     expect(await stored(environments[0])).toEqual([{ id: 5, identifier: 'ann', traits: { plan: 'pro' } }]);
-    expect(await countWaitingCaptures(fixture.database.sql)).toBe(0);
+    expect((await readTotals(fixture.database.sql)).waitingCaptures).toBe(0);
   });
 
   it('let a trait that came first go in the batch that brings its identity', async () => {
@@ -220,7 +220,7 @@ describe('captured rows', () => {
           await settle();
           expect(await stored(environments[0])).toEqual(source.joinOf(1));
           expect(await stored(environments[1])).toEqual(source.joinOf(2));
-          expect(await countWaitingCaptures(fixture.database.sql)).toBe(0);
+          expect((await readTotals(fixture.database.sql)).waitingCaptures).toBe(0);
         }),
         { numRuns: 100, endOnFailure: true },
       );
