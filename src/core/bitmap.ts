@@ -273,6 +273,8 @@ export class OrdinalSet {
     inChunk.andInPlace(bits);
     const cardinality = inChunk.size;
     if (cardinality === 0) return undefined;
+    // Runs that are as long as an array stay what they were: the same ordinals must have the same bytes.
+    inChunk.removeRunCompression();
     inChunk.runOptimize();
     const bitmap = inChunk.serialize('portable');
     inChunk.dispose();

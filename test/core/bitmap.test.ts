@@ -139,6 +139,20 @@ describe('a stored chunk', () => {
   ]).chunk(CHUNK_SIZE);
   if (whole === undefined) throw new Error('there is no chunk');
 
+  it('has the same bytes for the same ordinals, whatever they were before (I9)', () => {
+    const ordinals = fc.uniqueArray(fc.integer({ min: 0, max: 60 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(ordinals, ordinals, (before, after) => {
+        const stored = OrdinalSet.of(before).chunk(0);
+        const set = OrdinalSet.fromChunks(stored === undefined ? [] : [stored]);
+        for (const ordinal of before) if (!after.includes(ordinal)) set.delete(ordinal);
+        for (const ordinal of after) set.add(ordinal);
+        expect(set.chunk(0)).toEqual(OrdinalSet.of(after).chunk(0));
+      }),
+      { examples: [[[5, 6, 7, 8, 9, 10, 11], [5, 6, 7]]] },
+    );
+  });
+
   it('is at most about 8 KiB', () => {
     const scattered = OrdinalSet.of(Array.from({ length: CHUNK_SIZE / 2 }, (_, index) => index * 2)).chunk(0);
     expect(scattered?.bitmap.length).toBeLessThan(8192 + 64);
