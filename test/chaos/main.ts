@@ -8,7 +8,7 @@ import { startChaosPostgres } from './chaos-postgres.js';
 import { type CompiledService, compileService } from './compiled-service.js';
 import { MUTANTS } from './mutants.js';
 import { runChaos, type RunOptions } from './run.js';
-import { problemsOf } from './run-mutant.js';
+import { MUTANT_SEEDS, problemsOf } from './run-mutant.js';
 import { FAULTS, type Fault } from './schedule.js';
 import type { ChaosBroker } from './world.js';
 
@@ -84,8 +84,12 @@ async function tryService(options: RunOptions): Promise<boolean> {
 async function tryMutants(service: CompiledService, broker: ChaosBroker, serverUrl: string): Promise<boolean> {
   let isRight = true;
   for (const [number, mutant] of MUTANTS.entries()) {
-    const databaseUrl = await createDatabase(serverUrl, `mutant_${number}`);
-    const problems = await problemsOf(mutant, { service, broker, databaseUrl });
+    let problems = '';
+    for (const seed of MUTANT_SEEDS) {
+      const databaseUrl = await createDatabase(serverUrl, `mutant_${number}_${seed}`);
+      problems = await problemsOf(mutant, { service, broker, databaseUrl, seed });
+      if (mutant.symptom.test(problems)) break;
+    }
     const isNoticed = mutant.symptom.test(problems);
     say(`${isNoticed ? 'noticed' : 'NOT NOTICED'}: ${mutant.name}\n${problems.slice(0, SHOWN)}`);
     isRight &&= isNoticed;
