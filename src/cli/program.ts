@@ -5,6 +5,7 @@ import { checkCommand } from './commands/check.js';
 import { countCommand } from './commands/count.js';
 import { deadLettersCommand } from './commands/dead-letters.js';
 import { demoCommand } from './commands/demo.js';
+import { environmentCommand } from './commands/environment.js';
 import { explainCommand } from './commands/explain.js';
 import { exportCommand } from './commands/export.js';
 import { importCommand } from './commands/import.js';
@@ -44,6 +45,7 @@ export function createProgram(context: CommandContext): Command {
     migrateCommand(context),
     importCommand(context),
     produceCommand(context),
+    environmentCommand(context),
     segmentCommand(context),
     countCommand(context),
     sampleCommand(context),

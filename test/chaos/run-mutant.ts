@@ -18,7 +18,12 @@ export async function problemsOf(
     broker,
     databaseUrl,
     seed,
-  }: { readonly service: CompiledService; readonly broker: ChaosBroker; readonly databaseUrl: string; readonly seed: number },
+  }: {
+    readonly service: CompiledService;
+    readonly broker: ChaosBroker;
+    readonly databaseUrl: string;
+    readonly seed: number;
+  },
 ): Promise<string> {
   const mutant = await service.mutate(mutations);
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-chaos-'));

@@ -41,6 +41,25 @@ afterAll(async () => {
   await Promise.all([database.drop(), cli.remove(), rm(folder, { recursive: true })]);
 });
 
+describe('environments', () => {
+  it('are created, listed with how they number identities, and deleted', async () => {
+    const created = await json('environment', 'create', 'live', '--ordinals', 'given', '--project', 'shop');
+    expect(created).toMatchObject({ key: 'live', name: 'live', project: 'shop', ordinals: 'given' });
+    expect(await json('environment', 'list', '--project', 'shop')).toMatchObject({
+      key: 'live',
+      organisation: 'default',
+      identityKey: 'composite',
+    });
+    expect(await rollcall('environment', 'create', 'live')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('ENVIRONMENT_EXISTS') as string,
+    });
+    expect((await rollcall('environment', 'list')).stdout).toMatch(/default +default/);
+    expect(await json('environment', 'delete', 'live')).toEqual({ deleted: 'live' });
+    expect((await rollcall('environment', 'list', '--project', 'shop', '--json')).stdout).toBe('');
+  });
+});
+
 function csvOfPeople(): string {
   const rows = Array.from(
     { length: PEOPLE },
