@@ -9,7 +9,7 @@ import { type Database, inTransaction, type Sql } from '../src/storage/database.
 import { INT8_ARRAY, takeRevision, TEXT_ARRAY } from '../src/storage/environments.js';
 import {
   findIdentities,
-  patchTraits,
+  patchIdentities,
   readIdentities,
   type StoredIdentity,
   type TraitsPatch,
@@ -129,7 +129,7 @@ async function writeRows(tx: Sql, environmentId: number, { rows }: Batch): Promi
 
 /** The applier's own statement, given the versions of the rows. */
 async function writePatches(tx: Sql, environmentId: number, { patches }: Batch): Promise<void> {
-  strictEqual(await patchTraits(tx, environmentId, patches), patches.length);
+  strictEqual(await patchIdentities(tx, environmentId, patches), patches.length);
 }
 
 /** What the applier did is what the rows say: every atom of some ranges agrees with them. */
@@ -167,7 +167,7 @@ async function prepare(world: World, copy: Database, ids: readonly number[]): Pr
       change: { kind: 'set_traits', identifier, traits: set },
     });
     rows.push({ id, identifier, traits: joinTraits(new Map([...before, ...set])) });
-    patches.push({ version, removed: [], set: joinTraits(set) });
+    patches.push({ kind: 'traits', id, version, removed: [], set: joinTraits(set) });
   }
   return { changes: shuffled(changes, random), rows, patches };
 }

@@ -63,7 +63,14 @@ async function readMembers({ database, environment }: World, share: number): Pro
 
 async function readAlone({ database, environment }: World, set: OrdinalSet): Promise<number> {
   let members = 0;
-  const request = { set, after: -1, limit: set.size, includeTraits: false, signal: new AbortController().signal };
+  const request = {
+    set,
+    revision: 0,
+    after: -1,
+    limit: set.size,
+    includeTraits: false,
+    signal: new AbortController().signal,
+  };
   for await (const page of readPages(database, environment.id, request)) members += page.ordinals.length;
   return members;
 }

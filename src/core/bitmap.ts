@@ -70,7 +70,7 @@ export function isChunkIntact(chunk: Chunk): boolean {
 
 /**
  * A set of ordinals, ascending: one Roaring bitmap for each 2^32 of them. Operators between sets return new sets and leave
- * their operands as they are; `add`, `delete` and `addChunk` change this one.
+ * their operands as they are; those that add, delete or dispose change this one.
  */
 export class OrdinalSet {
   readonly #parts = new Map<number, RoaringBitmap32>();
@@ -213,12 +213,6 @@ export class OrdinalSet {
       else if (part === partOf(ordinal)) rank += bits.rank(ordinal % PART_SIZE);
     }
     return rank;
-  }
-
-  /** How many ordinals are in [from, until). */
-  countBetween(from: number, until: number): number {
-    if (until <= from) return 0;
-    return this.rank(until - 1) - (from === 0 ? 0 : this.rank(from - 1));
   }
 
   /** At most `limit` ordinals greater than `after`, ascending. */

@@ -1,6 +1,6 @@
 /**
  * Every reason for which Rollcall refuses or fails, a closed list. The contract's `ErrorReason` (proto) has the same
- * names with an example each; `server/errors.ts` maps each to a status code.
+ * names with an example each; `server/transport/errors.ts` maps each to a status code.
  */
 export type ErrorReason =
   | 'INVALID_REQUEST'

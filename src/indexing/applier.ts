@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
 import { RollcallError } from '../core/errors.js';
 import { encodeFlips, FlipCollector, type RevisionFlips } from '../core/flips.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { isTransactionConflict } from '../storage/database-errors.js';
 import {
   allotOrdinals,
   type Environment,
@@ -9,9 +12,9 @@ import {
   replacePayload,
   takeRevision,
 } from '../storage/environments.js';
-import { deleteIdentities } from '../storage/identities.js';
+import { deleteIdentities, lockWriters } from '../storage/identities.js';
 import { isAnyQuarantined, mendQuarantine } from '../storage/quarantine.js';
-import { prepare, type Preparation, type Prepared } from './prepare-batch.js';
+import { prepare, type Prepared } from './prepare-batch.js';
 import { coalesce, type NumberedChange } from './working-set.js';
 import { IdentityRace } from './write-rows.js';
 import { WriterCatalog } from './writer-catalog.js';
@@ -49,18 +52,34 @@ export interface ApplyOptions {
   readonly alongside: (tx: Sql, refused: readonly RefusedChange[]) => Promise<void>;
 }
 
+/** What a batch does to one environment. `mended` are the identities of which it brings a full state, where any is quarantined. */
+interface Share {
+  readonly prepared: Prepared;
+  readonly mended: readonly string[];
+}
+
 /** Times that a batch is tried where other writers change the same identities at the same time. */
 const MAX_ATTEMPTS = 20;
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 500;
+/** How long batches read under locks after a conflict: where writers overlap, the next ones would as well. */
+const CONTENDED_MS = 2_000;
+const MAX_CONTENDED = 10_000;
+/** Environments whose atoms are kept; more are in use in turn. */
+const MAX_CATALOGS = 1_000;
 
 /**
  * Applies batches of changes, each in one transaction: identity rows and log row commit together or not at all (I2). Locks are taken in one
- * order: identity rows by environment and identifier, then heads by environment. Old values are read ahead, without locks, and what is
- * written names the versions that were read: a row that was changed in between makes the batch start again, then reading under locks.
+ * order: for each environment identity rows by identifier, then new identities by identifier; then heads by environment. Old values are read ahead, without locks, and
+ * what is written names the versions that were read: a row that was changed in between, or a deadlock, makes the batch start again. Then, and for a while after, batches
+ * of that environment read under locks, one at a time.
  */
 export class Applier {
   readonly #database: Database;
   readonly #onCommitted: (revision: CommittedRevision) => void;
-  readonly #catalogs = new Map<number, WriterCatalog>();
+  /** Environments, by key, in which writers were lately in each other's way. */
+  readonly #contended = new LRUCache<string, true>({ max: MAX_CONTENDED, ttl: CONTENDED_MS });
+  readonly #catalogs = new LRUCache<number, WriterCatalog>({ max: MAX_CATALOGS });
 
   constructor(database: Database, onCommitted: (revision: CommittedRevision) => void) {
     this.#database = database;
@@ -74,35 +93,33 @@ export class Applier {
   async apply(changes: readonly EnvironmentChange[], options?: ApplyOptions): Promise<AppliedBatch> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#applyOnce(changes, options, attempt > 1);
+        return await this.#applyOnce(changes, options);
       } catch (error) {
-        if (!(error instanceof IdentityRace) || attempt === MAX_ATTEMPTS) throw error;
+        const isConflict = error instanceof IdentityRace || isTransactionConflict(error);
+        if (!isConflict || attempt === MAX_ATTEMPTS) throw error;
+        for (const { environmentKey } of changes) this.#contended.set(environmentKey, true);
       }
+      await sleep(Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
     }
   }
 
-  async #applyOnce(
-    changes: readonly EnvironmentChange[],
-    options: ApplyOptions | undefined,
-    isLocking: boolean,
-  ): Promise<AppliedBatch> {
-    const how = { isWhole: options === undefined, reader: isLocking ? undefined : this.#database.sql };
+  async #applyOnce(changes: readonly EnvironmentChange[], options: ApplyOptions | undefined): Promise<AppliedBatch> {
     const committed: CommittedRevision[] = [];
     const revisions = new Map<string, number>();
-    const prepared = await inTransaction(this.#database, { isolation: 'read committed' }, async (tx) => {
+    const prepared = await inTransaction(this.#database, { isolation: 'read committed', retries: 0 }, async (tx) => {
       committed.length = 0;
       revisions.clear();
       const { groups, homeless } = await groupByEnvironment(tx, changes);
       if (options === undefined && homeless[0] !== undefined) throw homeless[0].error;
-      const parts: Prepared[] = [];
-      for (const [environment, own] of groups) parts.push(await this.#prepare(tx, environment, own, how));
-      for (const part of parts) {
-        const revision = await this.#takeRevision(tx, part);
+      const shares: Share[] = [];
+      for (const [environment, own] of groups)
+        shares.push(await this.#prepare(tx, environment, own, options === undefined));
+      const parts = shares.map(({ prepared }) => prepared);
+      for (const share of shares) {
+        const { environment } = share.prepared;
+        const revision = await this.#finish(tx, share);
         if (revision !== undefined) committed.push(revision);
-        revisions.set(
-          part.environment.key,
-          revision?.revision ?? (await readHead(tx, part.environment.id))?.revision ?? 0,
-        );
+        revisions.set(environment.key, revision?.revision ?? (await readHead(tx, environment.id))?.revision ?? 0);
       }
       await options?.alongside(
         tx,
@@ -110,6 +127,7 @@ export class Applier {
       );
       return parts;
     });
+    for (const revision of committed) this.#catalogs.get(revision.environmentId)?.see(revision);
     committed.forEach(this.#onCommitted);
     return { revisions, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
   }
@@ -118,15 +136,25 @@ export class Applier {
     tx: Sql,
     environment: Environment,
     changes: readonly NumberedChange[],
-    how: Pick<Preparation, 'isWhole' | 'reader'>,
-  ): Promise<Prepared> {
+    isWhole: boolean,
+  ): Promise<Share> {
+    const isLocking = this.#contended.has(environment.key);
+    if (isLocking) await lockWriters(tx, environment.id);
+    const reader = isLocking ? undefined : this.#database.sql;
     const allot = (count: number): Promise<number> => allotOrdinals(this.#database.sql, environment.id, count);
-    const mending = mend(tx, environment.id, changes);
-    // What fails first is what is told.
-    mending.catch(() => undefined);
-    const prepared = await prepare(tx, environment, changes, { catalog: this.#catalog(environment), allot, ...how });
-    await mending;
-    return prepared;
+    const catalog = this.#catalog(environment);
+    const [prepared, isMending] = await Promise.all([
+      prepare(tx, environment, changes, { catalog, allot, isWhole, reader }),
+      isAnyQuarantined(tx, environment.id),
+    ]);
+    return { prepared, mended: isMending ? wholeStates(changes) : [] };
+  }
+
+  /** Takes the environment's revision, then ends quarantines: as what skips changes does, after the head. */
+  async #finish(tx: Sql, { prepared, mended }: Share): Promise<CommittedRevision | undefined> {
+    const revision = await this.#takeRevision(tx, prepared);
+    await mendQuarantine(tx, prepared.environment.id, mended);
+    return revision;
   }
 
   /** Takes the revision of what was prepared, if it changed anything. Under the head's lock a catalog that moved is loaded and the differences are found again. */
@@ -134,9 +162,11 @@ export class Applier {
     if (!prepared.isChanged) return undefined;
     const { environment, catalog, parts, deleted } = prepared;
     let { flips } = prepared;
-    const head = await takeRevision(tx, environment.id, encodeFlips(flips), false);
-    if (head.catalogRevision !== prepared.catalogRevision) {
-      await catalog.load(tx);
+    const { seen } = catalog;
+    const head = await takeRevision(tx, environment.id, encodeFlips(flips), false, seen.revision);
+    const isCurrent = catalog.isCurrent(head, seen);
+    if (!isCurrent) await catalog.load(tx);
+    if (!isCurrent || catalog.loads !== prepared.catalogLoad) {
       const again = new FlipCollector();
       for (const part of parts) catalog.collectFlips(coalesce(environment, part).changed, again);
       flips = again.finish(false);
@@ -147,8 +177,8 @@ export class Applier {
   }
 
   #catalog(environment: Environment): WriterCatalog {
-    let catalog = this.#catalogs.get(environment.id);
-    if (catalog === undefined) this.#catalogs.set(environment.id, (catalog = new WriterCatalog(environment)));
+    const catalog = this.#catalogs.get(environment.id) ?? new WriterCatalog(environment);
+    this.#catalogs.set(environment.id, catalog);
     return catalog;
   }
 }
@@ -185,8 +215,7 @@ function unknownEnvironment({ environmentKey, index }: EnvironmentChange): Rollc
 }
 
 /** What brings a full state mends an identity of which an earlier change was skipped. */
-async function mend(tx: Sql, environmentId: number, changes: readonly NumberedChange[]): Promise<void> {
-  if (!(await isAnyQuarantined(tx, environmentId))) return;
+function wholeStates(changes: readonly NumberedChange[]): string[] {
   const whole = changes.filter(({ change }) => change.kind !== 'set_traits');
-  await mendQuarantine(tx, environmentId, [...new Set(whole.map(({ change }) => change.identifier))]);
+  return [...new Set(whole.map(({ change }) => change.identifier))];
 }

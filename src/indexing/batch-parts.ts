@@ -1,4 +1,5 @@
 import type { Environment } from '../storage/environments.js';
+import { inLockOrder } from '../storage/identities.js';
 import type { NumberedChange } from './working-set.js';
 
 /** Identities of one part: enough that a statement is worth its way, few enough that a batch has several. */
@@ -8,7 +9,7 @@ const PARTS_OF_A_SMALL_BATCH = 4;
 
 /**
  * The changes of a batch in parts that have no identity in common, each identity's in the batch's order, so that Postgres can work on one part while this
- * process works on another. Identifiers ascend from part to part: writers lock rows in one order. Where the source gives ids a change can
+ * process works on another. Parts follow each other in the order in which writers lock rows. Where the source gives ids a change can
  * move an identifier from one identity to another, so such a batch is one part.
  */
 export function partsOf(environment: Environment, changes: readonly NumberedChange[]): (readonly NumberedChange[])[] {
@@ -19,12 +20,12 @@ export function partsOf(environment: Environment, changes: readonly NumberedChan
     if (own === undefined) byIdentifier.set(change.change.identifier, [change]);
     else own.push(change);
   }
-  const identifiers = [...byIdentifier.keys()].sort();
+  const identifiers = inLockOrder([...byIdentifier.keys()].map((identifier) => ({ id: 0, identifier })));
   const share = Math.ceil(identifiers.length / PARTS_OF_A_SMALL_BATCH);
   const size = Math.min(MAX_PART_IDENTITIES, Math.max(MIN_PART_IDENTITIES, share));
   const parts: NumberedChange[][] = [];
   for (let from = 0; from < identifiers.length; from += size) {
-    parts.push(identifiers.slice(from, from + size).flatMap((identifier) => byIdentifier.get(identifier) ?? []));
+    parts.push(identifiers.slice(from, from + size).flatMap(({ identifier }) => byIdentifier.get(identifier) ?? []));
   }
   return parts;
 }

@@ -8,10 +8,10 @@ export interface Range {
   readonly until: number;
 }
 
-/** Most identities of one range, whatever its width: eight full chunks. */
-const MAX_IDENTITIES = 8 * CHUNK_SIZE;
-/** Most chunks of one range, however few identities they have. */
-const MAX_CHUNKS = 2 ** 14;
+/** Most identities of a range that is wider than where ordinals are dense, when they are counted. */
+const MAX_WIDE_IDENTITIES = 2 * CHUNK_SIZE;
+/** Most chunks of one range, however few identities they have: each is a row of its own. */
+const MAX_CHUNKS = 2 ** 12;
 /** A range with fewer identities than this share of what is wanted makes the next one wider. */
 const SPARSE_SHARE = 1 / 16;
 const WIDENING = 4;
@@ -57,7 +57,7 @@ export class BuildRanges {
     const few = this.#denseChunks * CHUNK_SIZE * SPARSE_SHARE;
     while (this.#chunks < MAX_CHUNKS && (await count(few)) < few)
       this.#chunks = Math.min(MAX_CHUNKS, this.#chunks * WIDENING);
-    while (this.#chunks > this.#denseChunks && (await count(MAX_IDENTITIES + 1)) > MAX_IDENTITIES)
+    while (this.#chunks > this.#denseChunks && (await count(MAX_WIDE_IDENTITIES + 1)) > MAX_WIDE_IDENTITIES)
       this.#chunks = Math.max(this.#denseChunks, Math.floor(this.#chunks / WIDENING));
   }
 }

@@ -1,12 +1,14 @@
-import type { Chunk } from '../core/bitmap.js';
+import { setImmediate } from 'node:timers/promises';
+import type { LimitFunction } from 'p-limit';
+import type { Chunk, OrdinalSet } from '../core/bitmap.js';
 import { encodeFlips } from '../core/flips.js';
-import { leaseAtom, markReady, noteScanned, resetAtom, type StoredAtom } from '../storage/atoms.js';
+import { leaseAtom, markReady, noteScanned, resetBuildingAtom, type StoredAtom } from '../storage/atoms.js';
 import { countChunks, writeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, readHead, takeRevision } from '../storage/environments.js';
 import { BuildRanges, type Range } from './build-ranges.js';
 import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
-import { foldAtom } from './fold.js';
+import { CorruptAtoms, foldAtom } from './fold.js';
 import { BrokenLog, readReplay } from './replay.js';
 import type { CommittedRevision } from './applier.js';
 import { takeCatalogRevision } from './catalog-writer.js';
@@ -20,12 +22,16 @@ export interface BuildOptions {
   readonly rangeChunks: number;
   readonly replayMaxBytes: number;
   readonly signal: AbortSignal;
+  /** Bounds the ranges that all builds of a process read at once; without it each build has its own bound. */
+  readonly limitReads?: LimitFunction;
 }
 
 /** A log this short is folded while the head is held. */
 const SHORT_TAIL_REVISIONS = 20;
 /** Postgres reads a range on one core; while two are read, one more is evaluated. */
-const RANGES_AT_ONCE = 3;
+export const RANGES_AT_ONCE = 3;
+/** Chunks that are stored in one go: for so long nothing else of the process is answered. */
+const CHUNKS_IN_ONE_GO = 128;
 /** Nothing is left to scan: what comes later is in the log. */
 const ALL_SCANNED = Number.MAX_SAFE_INTEGER;
 
@@ -47,8 +53,9 @@ export async function buildAtom(
     return await finish(database, environment, atom, options);
   } catch (error) {
     if (error instanceof BuildEnded) return undefined;
-    // What the log lost is in the identities still: a scan that begins after the gap does without it.
-    if (error instanceof BrokenLog) return startAgain(database, environment, atomId, options.owner);
+    // What the log lost, or a chunk, is in the identities still: a scan that begins now does without it (I9).
+    if (error instanceof BrokenLog || error instanceof CorruptAtoms)
+      return startAgain(database, environment, atomId, options.owner);
     throw error;
   }
 }
@@ -80,7 +87,8 @@ async function scan(
     while (reading.length < RANGES_AT_ONCE) {
       const range = await ranges.next();
       if (range === undefined) break;
-      const read = readRange(database, environment, evaluate, range);
+      const readNow = (): Promise<ScannedRange> => readRange(database, environment, evaluate, range);
+      const read = options.limitReads === undefined ? readNow() : options.limitReads(readNow);
       // Another may fail first.
       read.catch(() => undefined);
       reading.push(read);
@@ -101,10 +109,21 @@ async function readRange(
     const head = await readHead(tx, environment.id);
     if (head === undefined) throw new BuildEnded();
     const set = await evaluate(tx, from, until);
-    const chunks = [...set.chunkNumbers()].flatMap((number) => set.chunk(number) ?? []);
+    const chunks = await chunksOf(set);
     set.dispose();
     return { from, until, revision: head.revision, chunks };
   });
+}
+
+async function chunksOf(set: OrdinalSet): Promise<Chunk[]> {
+  const chunks: Chunk[] = [];
+  let looked = 0;
+  for (const number of set.chunkNumbers()) {
+    if (++looked % CHUNKS_IN_ONE_GO === 0) await setImmediate();
+    const chunk = set.chunk(number);
+    if (chunk !== undefined) chunks.push(chunk);
+  }
+  return chunks;
 }
 
 /** Chunks and how far the scan came go together, and only while the lease holds. */
@@ -165,7 +184,7 @@ async function startAgain(
 ): Promise<undefined> {
   await inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const { revision } = await takeCatalogRevision(tx, environment);
-    await resetAtom(tx, environment.id, atomId, revision, owner);
+    await resetBuildingAtom(tx, environment.id, atomId, revision, owner);
   });
 }
 

@@ -6,7 +6,8 @@ import {
   insertAtoms,
   insertUniverse,
   readAtoms,
-  resetAtom,
+  resetOutdatedAtom,
+  resetReadyAtom,
   type StoredAtom,
 } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
@@ -77,17 +78,34 @@ export async function rebuildAtom(
   environment: Environment,
   atomId: number,
 ): Promise<CommittedRevision | undefined> {
+  return turnBack(database, environment, (tx, revision) => resetReadyAtom(tx, environment.id, atomId, revision));
+}
+
+/** Turns an atom of an earlier semantics version to building. Undefined where another process did. */
+export async function rebuildOutdatedAtom(
+  database: Database,
+  environment: Environment,
+  atomId: number,
+): Promise<CommittedRevision | undefined> {
+  return turnBack(database, environment, (tx, revision) => resetOutdatedAtom(tx, environment.id, atomId, revision));
+}
+
+async function turnBack(
+  database: Database,
+  environment: Environment,
+  reset: (tx: Sql, revision: number) => Promise<boolean>,
+): Promise<CommittedRevision | undefined> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const committed = await takeCatalogRevision(tx, environment);
-    if (!(await resetAtom(tx, environment.id, atomId, committed.revision))) throw new AlreadyBuilding();
+    if (!(await reset(tx, committed.revision))) throw new NothingToReset();
     return committed;
   }).catch((error: unknown) => {
-    if (error instanceof AlreadyBuilding) return undefined;
+    if (error instanceof NothingToReset) return undefined;
     throw error;
   });
 }
 
-class AlreadyBuilding extends Error {}
+class NothingToReset extends Error {}
 
 /** Drops the ready atoms that nobody asked for within `idleMs` and that no stored segment needs. Undefined where there were none. */
 export async function dropIdleAtoms(

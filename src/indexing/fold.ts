@@ -5,7 +5,8 @@ import { deleteChunks, readSomeChunks, writeChunks } from '../storage/chunks.js'
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { readHead } from '../storage/environments.js';
 import { oldestLogged, trimLog } from '../storage/log.js';
-import { lowestHeldRevision, purgeTombstones } from '../storage/identities.js';
+import { lowestHeldRevision } from '../storage/held-revisions.js';
+import { purgeTombstones } from '../storage/identities.js';
 import { BrokenLog, readReplay } from './replay.js';
 
 /** Atoms whose stored chunks are damaged, or need what the log has lost: they must be built again. */
@@ -35,11 +36,14 @@ export async function fold(database: Database, environmentId: number, maxBytes: 
       bases.filter(({ baseRevision }) => baseRevision < head.revision).map((base) => [base.id, base]),
     );
     if (behind.size === 0) return true;
-    const replay = await readReplay(tx, environmentId, { after, until: head.revision, maxBytes }, (atomId) =>
-      behind.has(atomId),
-    ).catch((error: unknown) => {
-      throw error instanceof BrokenLog ? new CorruptAtoms(basedBelow(bases, error.revision), error) : error;
-    });
+    // What an atom holds already is not put onto it again: where it was built anew, the log may be wrong and the atom right.
+    const isWanted = (atomId: number, revision: number): boolean =>
+      revision > (behind.get(atomId)?.baseRevision ?? Infinity);
+    const replay = await readReplay(tx, environmentId, { after, until: head.revision, maxBytes }, isWanted).catch(
+      (error: unknown) => {
+        throw error instanceof BrokenLog ? new CorruptAtoms(basedBelow(bases, error.revision), error) : error;
+      },
+    );
     const moved: { id: number; chunks: number }[] = [];
     for (const base of behind.values()) {
       if (base.baseRevision >= replay.until) continue;

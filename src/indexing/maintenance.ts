@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pLimit from 'p-limit';
 import { lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction } from '../storage/database.js';
 import { expireWaitingCaptures } from '../storage/captures.js';
@@ -8,7 +6,7 @@ import { expireDeadLetters } from '../storage/dead-letters.js';
 import { deletedEnvironments, type Environment, listEnvironments, purgeEnvironment } from '../storage/environments.js';
 import { measureLog } from '../storage/log.js';
 import type { CommittedRevision } from './applier.js';
-import { buildAtom } from './build.js';
+import { Builds } from './builds.js';
 import { dropIdleAtoms, rebuildAtom } from './catalog-writer.js';
 import { CorruptAtoms, fold, trim } from './fold.js';
 import { dropSupersededVersions } from './superseded-versions.js';
@@ -30,8 +28,6 @@ export interface MaintenanceOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const BUILD_LEASE_MS = 60_000;
-const CONCURRENT_BUILDS = 2;
 const BUILDS_PER_LOOK = 16;
 const LOOK_FOR_BUILDS_MS = 500;
 const LOOK_AT_LOGS_MS = 1_000;
@@ -41,15 +37,13 @@ const ENVIRONMENTS_PER_READ = 500;
 
 /**
  * The work that goes on behind the changes, shared by all processes on a database: builds, folds, trimming, dropping what nobody needs. Each
- * round gets over its errors by itself at the next.
+ * round gets over its errors by itself at the next, and what fails of one environment keeps no other from its turn.
  */
 export class Maintenance {
   readonly #database: Database;
   readonly #options: MaintenanceOptions;
-  readonly #owner = randomUUID();
+  readonly #builds: Builds;
   readonly #stopping = new AbortController();
-  readonly #limitBuilds = pLimit(CONCURRENT_BUILDS);
-  readonly #builds = new Map<string, Promise<void>>();
   readonly #lastFoldMs = new Map<number, number>();
   readonly #rounds: Promise<void>[] = [];
   #wakeBuilder: () => void = () => undefined;
@@ -57,6 +51,13 @@ export class Maintenance {
   constructor(database: Database, options: MaintenanceOptions) {
     this.#database = database;
     this.#options = options;
+    this.#builds = new Builds(database, {
+      rangeChunks: options.buildRangeChunks,
+      replayMaxBytes: options.foldMaxBytes,
+      onCommitted: options.onCommitted,
+      onBuilt: (durationMs) => options.onMaintained?.('build', durationMs),
+      onError: options.onError,
+    });
   }
 
   run(): void {
@@ -66,7 +67,7 @@ export class Maintenance {
         () => this.#startBuilds(),
         (wake) => (this.#wakeBuilder = wake),
       ),
-      this.#repeat(LOOK_AT_LOGS_MS, () => this.#forEachEnvironment((environment) => this.#foldWhenDue(environment))),
+      this.#repeat(LOOK_AT_LOGS_MS, () => this.#foldEach()),
       this.#repeat(HOUSEKEEPING_MS, () => this.#keepHouse()),
     );
   }
@@ -75,7 +76,7 @@ export class Maintenance {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wakeBuilder();
-    await Promise.all([...this.#rounds, ...this.#builds.values()]);
+    await Promise.all([...this.#rounds, this.#builds.stop()]);
   }
 
   /** There are atoms to build: look now. */
@@ -112,35 +113,23 @@ export class Maintenance {
 
   /** Starts builds of atoms that nobody builds; they go on while the next look is taken. */
   async #startBuilds(): Promise<void> {
-    const waiting = await unleasedAtoms(this.#database.sql, this.#owner, BUILDS_PER_LOOK);
+    const waiting = await unleasedAtoms(this.#database.sql, this.#builds.owner, BUILDS_PER_LOOK);
+    if (waiting.length === 0) return;
     const environments = new Map<number, Environment>();
-    if (waiting.length > 0)
-      await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
-    for (const { environmentId, atomId, isOutdated } of waiting) {
-      const environment = environments.get(environmentId);
-      const key = `${environmentId}:${atomId}`;
-      if (environment === undefined || this.#builds.has(key)) continue;
-      const build = this.#limitBuilds(() => this.#buildOne(environment, atomId, isOutdated))
-        .catch(this.#options.onError)
-        .finally(() => this.#builds.delete(key));
-      this.#builds.set(key, build);
+    await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
+    for (const atom of waiting) {
+      const environment = environments.get(atom.environmentId);
+      if (environment !== undefined) this.#builds.start(environment, atom);
     }
   }
 
-  async #buildOne(environment: Environment, atomId: number, isOutdated: boolean): Promise<void> {
-    if (this.#stopping.signal.aborted) return;
-    if (isOutdated) await rebuildAtom(this.#database, environment, atomId);
-    const startedAt = performance.now();
-    const committed = await buildAtom(this.#database, environment, atomId, {
-      owner: this.#owner,
-      leaseMs: BUILD_LEASE_MS,
-      rangeChunks: this.#options.buildRangeChunks,
-      replayMaxBytes: this.#options.foldMaxBytes,
-      signal: this.#stopping.signal,
+  async #foldEach(): Promise<void> {
+    const seen = new Set<number>();
+    await this.#forEachEnvironment(async (environment) => {
+      seen.add(environment.id);
+      await this.#foldWhenDue(environment);
     });
-    if (committed === undefined) return;
-    this.#options.onMaintained?.('build', performance.now() - startedAt);
-    this.#options.onCommitted(committed);
+    for (const id of this.#lastFoldMs.keys()) if (!seen.has(id)) this.#lastFoldMs.delete(id);
   }
 
   async #foldWhenDue(environment: Environment): Promise<void> {
@@ -173,8 +162,8 @@ export class Maintenance {
       const dropped = await dropIdleAtoms(this.#database, environment, this.#options.draftExpiryMs);
       if (dropped !== undefined) this.#options.onCommitted(dropped);
     });
-    await dropSupersededVersions(this.#database);
-    await this.#expireMessages();
+    await dropSupersededVersions(this.#database).catch(this.#options.onError);
+    await this.#expireMessages().catch(this.#options.onError);
     for (const id of await deletedEnvironments(this.#database.sql)) {
       const purge = (): Promise<boolean> =>
         inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
@@ -199,7 +188,11 @@ export class Maintenance {
       const environments = await listEnvironments(this.#database.sql, after, ENVIRONMENTS_PER_READ);
       for (const environment of environments) {
         if (this.#stopping.signal.aborted) return;
-        await work(environment);
+        try {
+          await work(environment);
+        } catch (error) {
+          this.#options.onError(error);
+        }
       }
       const last = environments.at(-1);
       if (last === undefined) return;

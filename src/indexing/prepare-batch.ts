@@ -4,6 +4,7 @@ import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
 import { findIdentities, type FoundIdentity, lockIdentities, type Wanted } from '../storage/identities.js';
 import { partsOf } from './batch-parts.js';
+import { FirstFailure } from './first-failure.js';
 import { coalesce, type NumberedChange, type Part, type Refusal } from './working-set.js';
 import { deletedIds, rowsToWrite, writeRows } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
@@ -13,9 +14,9 @@ export interface Prepared {
   readonly environment: Environment;
   readonly catalog: WriterCatalog;
   readonly parts: readonly Part[];
-  /** As of `catalogRevision`; -1 where no one catalog gave them all. */
+  /** As of `catalogLoad`; -1 where no one load of the catalog gave them all. */
   readonly flips: RevisionFlips;
-  readonly catalogRevision: number;
+  readonly catalogLoad: number;
   readonly isChanged: boolean;
   readonly deleted: readonly number[];
   readonly unchanged: number;
@@ -23,8 +24,8 @@ export interface Prepared {
   readonly refused: readonly Refusal[];
 }
 
-/** What is done with a part; `writing` ends when its rows are written. */
-interface Written {
+/** A part that is being written; `writing` ends when its rows are. */
+interface WritingPart {
   readonly part: Part;
   readonly isChanged: boolean;
   readonly deleted: readonly number[];
@@ -48,63 +49,79 @@ export interface Preparation {
 
 /**
  * Reads and writes a batch part by part, each written as soon as it is known what becomes of it: two connections of Postgres and this process work side by
- * side. Parts with new identities come last, together, so that ordinals are allotted in the order of the batch. Throws IdentityRace where a row
- * is no longer what was read.
+ * side. New identities come last, together, so that ordinals are allotted in the order of the batch and rows are locked in one order. Throws IdentityRace
+ * where a row is no longer what was read.
  */
 export async function prepare(
   tx: Sql,
   environment: Environment,
   received: readonly NumberedChange[],
-  { catalog, allot, isWhole, reader }: Preparation,
+  how: Preparation,
 ): Promise<Prepared> {
   const { changes, refused } = checkIds(environment, received);
-  if (isWhole) throwFirst(refused);
-  const { revision: catalogRevision } = catalog;
+  if (how.isWhole) throwFirst(refused);
+  const { catalog } = how;
+  const { loads: catalogLoad } = catalog;
   const flips = new FlipCollector();
-  const written: Written[] = [];
-  const write = (part: Part) => written.push(beginWriting(tx, environment, part, { catalog, flips }));
-  const creating: { changes: NumberedChange[]; rows: FoundIdentity[] } = { changes: [], rows: [] };
-  const find = (wanted: Wanted): Promise<FoundIdentity[]> =>
-    reader === undefined ? lockIdentities(tx, environment.id, wanted) : findIdentities(reader, environment.id, wanted);
-  for await (const { part, rows } of foundParts(partsOf(environment, changes), find)) {
-    if (missing(rows, part).length === 0) {
-      write({ changes: part, rows, ordinals: new Map() });
-      continue;
-    }
-    creating.changes.push(...part);
-    creating.rows.push(...rows);
+  const failure = new FirstFailure();
+  const parts: WritingPart[] = [];
+  try {
+    const begin = (part: Part) => parts.push(beginWriting(tx, environment, part, { catalog, flips, failure }));
+    await beginAll(tx, environment, changes, { ...how, failure, begin });
+    if (how.isWhole) throwFirst(parts.flatMap((part) => part.refused));
+    await Promise.all(parts.map(({ writing }) => writing));
+  } catch (error) {
+    throw failure.causeOf(error);
   }
-  if (creating.changes.length > 0) {
-    creating.changes.sort((a, b) => a.index - b.index);
-    const ordinals = await ordinalsOf(environment, missing(creating.rows, creating.changes), allot);
-    write({ ...creating, ordinals });
-  }
-  if (isWhole) throwFirst(written.flatMap((part) => part.refused));
-  await Promise.all(written.map(({ writing }) => writing));
   return {
     environment,
     catalog,
-    parts: written.map(({ part }) => part),
+    parts: parts.map(({ part }) => part),
     flips: flips.finish(false),
-    catalogRevision: catalog.revision === catalogRevision ? catalogRevision : -1,
-    isChanged: written.some((part) => part.isChanged),
-    deleted: written.flatMap(({ deleted }) => deleted),
-    unchanged: written.reduce((sum, { unchanged }) => sum + unchanged, 0),
-    refused: [...refused, ...written.flatMap((part) => part.refused)],
+    catalogLoad: catalog.loads === catalogLoad ? catalogLoad : -1,
+    isChanged: parts.some((part) => part.isChanged),
+    deleted: parts.flatMap(({ deleted }) => deleted),
+    unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
+    refused: [...refused, ...parts.flatMap((part) => part.refused)],
   };
 }
+
+interface Beginning extends Preparation {
+  readonly failure: FirstFailure;
+  readonly begin: (part: Part) => void;
+}
+
+/** Begins to write what is there as soon as it is read, in the order of locks, and last what is to be created. */
+async function beginAll(
+  tx: Sql,
+  environment: Environment,
+  changes: readonly NumberedChange[],
+  { allot, reader, failure, begin }: Beginning,
+): Promise<void> {
+  const creating: NumberedChange[] = [];
+  const find = (wanted: Wanted): Promise<FoundIdentity[]> =>
+    reader === undefined ? lockIdentities(tx, environment.id, wanted) : findIdentities(reader, environment.id, wanted);
+  const { ordinalMode } = environment;
+  for await (const { part, rows } of foundParts(partsOf(environment, changes), find, failure)) {
+    const absent = ordinalMode === 'given' ? NONE : new Set(missing(rows, part));
+    const isHere = ({ change }: NumberedChange): boolean => !absent.has(change.identifier);
+    const here = absent.size === 0 ? part : part.filter(isHere);
+    if (here.length > 0) begin({ changes: here, rows, ordinals: new Map() });
+    if (absent.size > 0) creating.push(...part.filter((change) => !isHere(change)));
+  }
+  if (creating.length === 0) return;
+  creating.sort((a, b) => a.index - b.index);
+  begin({ changes: creating, rows: [], ordinals: await allotFor(missing([], creating), allot) });
+}
+
+const NONE: ReadonlySet<string> = new Set();
 
 function throwFirst(refused: readonly Refusal[]): void {
   const [first] = [...refused].sort((a, b) => a.index - b.index);
   if (first !== undefined) throw first.error;
 }
 
-async function ordinalsOf(
-  { ordinalMode }: Environment,
-  identifiers: readonly string[],
-  allot: Allot,
-): Promise<ReadonlyMap<string, number>> {
-  if (ordinalMode === 'given') return new Map();
+async function allotFor(identifiers: readonly string[], allot: Allot): Promise<ReadonlyMap<string, number>> {
   const first = await allot(identifiers.length);
   return new Map(identifiers.map((identifier, offset) => [identifier, first + offset]));
 }
@@ -114,19 +131,16 @@ function beginWriting(
   tx: Sql,
   environment: Environment,
   part: Part,
-  { catalog, flips }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector },
-): Written {
+  {
+    catalog,
+    flips,
+    failure,
+  }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector; readonly failure: FirstFailure },
+): WritingPart {
   const { changed, unchanged, refused } = coalesce(environment, part);
-  const versions = new Map(part.rows.map(({ id, version }) => [id, version]));
-  const writing = watched(writeRows(tx, environment.id, rowsToWrite(changed, versions)));
+  const writing = failure.watch(writeRows(tx, environment.id, rowsToWrite(changed, part.rows)));
   catalog.collectFlips(changed, flips);
   return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, refused, writing };
-}
-
-/** The same promise; should it reject while nobody waits for it yet, or any more, that ends no process. */
-function watched<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }
 
 /** Parts that are being read ahead of the one the caller is busy with: Postgres has work while what becomes of that is found. */
@@ -136,12 +150,13 @@ const PARTS_AHEAD = 2;
 async function* foundParts(
   parts: readonly (readonly NumberedChange[])[],
   find: (wanted: Wanted) => Promise<FoundIdentity[]>,
+  failure: FirstFailure,
 ): AsyncGenerator<{ readonly part: readonly NumberedChange[]; readonly rows: readonly FoundIdentity[] }> {
   const waiting = [...parts];
   const ahead: { part: readonly NumberedChange[]; finding: Promise<readonly FoundIdentity[]> }[] = [];
   for (;;) {
     for (const part of waiting.splice(0, PARTS_AHEAD - ahead.length))
-      ahead.push({ part, finding: watched(find(wantedFor(part))) });
+      ahead.push({ part, finding: failure.watch(find(wantedFor(part))) });
     const next = ahead.shift();
     if (next === undefined) return;
     yield { part: next.part, rows: await next.finding };

@@ -39,7 +39,7 @@ export interface Refusal extends NumberedChange {
 
 /** What becomes of the identities of a part. */
 export interface Coalesced {
-  /** The identities that differ in the end, in the order in which their rows are written. */
+  /** The identities that differ in the end, in no order. */
   readonly changed: readonly Transition[];
   /** How many changes changed nothing. */
   readonly unchanged: number;
@@ -96,7 +96,7 @@ class WorkingSet {
 
   /** Puts a change onto what is there by now; whether it changed anything. Throws, having done nothing, where it cannot be applied. */
   put({ index, change }: NumberedChange): boolean {
-    const known = this.#idByIdentifier.get(change.identifier);
+    const known = this.#known(change.identifier);
     if (change.kind === 'delete') return this.#delete(change.identityId ?? known);
     const id = change.identityId ?? this.#ifThere(known) ?? this.#ordinalOrRefuse(index, change.identifier);
     const working = this.#working(id);
@@ -111,10 +111,16 @@ class WorkingSet {
     return !isSameState(earlier, working.after);
   }
 
-  /** Every identity of the batch, by the identifier it had: the order in which rows are written, and so locked. */
+  /** Every identity of the batch. */
   transitions(): Transition[] {
-    const nameOf = ({ before, after }: Transition): string => (before ?? after)?.identifier ?? '';
-    return [...this.#byId.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+    return [...this.#byId.values()];
+  }
+
+  /** The identity that has this identifier, or had it when the batch deleted it; not one that has come to another since. */
+  #known(identifier: string): number | undefined {
+    const id = this.#idByIdentifier.get(identifier);
+    const now = id === undefined ? undefined : this.#byId.get(id)?.after;
+    return now === undefined || now.identifier === identifier ? id : undefined;
   }
 
   /** The identifier leads to the id on, so that what is created again in the batch is the same identity. */

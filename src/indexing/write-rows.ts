@@ -3,89 +3,69 @@ import { joinTraits } from '../core/trait-text.js';
 import type { Sql } from '../storage/database.js';
 import { databaseErrorCode } from '../storage/database-errors.js';
 import {
-  freeIdentities,
+  type FoundIdentity,
+  inLockOrder,
   insertIdentities,
-  patchTraits,
-  reviveIdentities,
+  patchIdentities,
+  type RowPatch,
   type StoredIdentity,
-  type TraitsPatch,
 } from '../storage/identities.js';
-import type { Transition } from './working-set.js';
+import type { IdentityState, Transition } from './working-set.js';
 
-/** The revision of tombstones until their transaction knows its own; later than any. */
-const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
 const UNIQUE_VIOLATION = '23505';
 
 /** Another writer created or changed one of the batch's identities, or took its identifier, between the read and the write: read again. */
 export class IdentityRace extends RollcallError {
-  constructor() {
-    super('CONFLICT', 'other writers keep changing the same identities');
+  constructor(cause?: unknown) {
+    super('CONFLICT', 'other writers keep changing the same identities', { cause });
   }
 }
 
-/** What is to be written of a part. `freed` are the versions of rows that go, change their identifier or come back to life. */
+/** What is to be written of a part, each in the order of locks: rows that are there change, then come the identities that none of these rows holds. */
 export interface RowsToWrite {
-  readonly freed: readonly string[];
+  readonly patches: readonly RowPatch[];
   readonly inserted: readonly StoredIdentity[];
-  readonly revived: readonly StoredIdentity[];
-  readonly patches: readonly TraitsPatch[];
 }
 
-/** `versions` are those of the ids that have a row, live or a tombstone. */
-export function rowsToWrite(changed: readonly Transition[], versions: ReadonlyMap<number, string>): RowsToWrite {
-  const rows = {
-    freed: [] as string[],
-    inserted: [] as StoredIdentity[],
-    revived: [] as StoredIdentity[],
-    patches: [] as TraitsPatch[],
-  };
+/** `rows` are those that were read, live ones and tombstones. A row that goes, changes its identifier or comes back to life is freed. */
+export function rowsToWrite(changed: readonly Transition[], rows: readonly FoundIdentity[]): RowsToWrite {
+  const rowOf = new Map(rows.map((row) => [row.id, row]));
+  const patches: { readonly id: number; readonly identifier: string; readonly patch: RowPatch }[] = [];
+  const inserted: StoredIdentity[] = [];
   for (const { id, before, after } of changed) {
-    const version = versions.get(id);
-    if (version !== undefined && after !== undefined && before?.identifier === after.identifier) {
-      rows.patches.push(patchOf(version, before.traits, after.traits));
+    const row = rowOf.get(id);
+    const isSame = row !== undefined && before !== undefined && before.identifier === after?.identifier;
+    if (isSame) {
+      patches.push({ id, identifier: row.identifier, patch: traitsPatch(row, before, after) });
       continue;
     }
-    if (version !== undefined) rows.freed.push(version);
-    if (after === undefined) continue;
-    const row = { id, identifier: after.identifier, traits: joinTraits(after.traits) };
-    (version === undefined ? rows.inserted : rows.revived).push(row);
+    if (row !== undefined)
+      patches.push({ id, identifier: row.identifier, patch: { kind: 'free', id, version: row.version } });
+    if (after !== undefined) inserted.push({ id, identifier: after.identifier, traits: joinTraits(after.traits) });
   }
-  return rows;
+  return { patches: inLockOrder(patches).map(({ patch }) => patch), inserted: inLockOrder(inserted) };
 }
 
-/** Writes the rows of a part. Identifiers are freed first, so that another row may take them. Throws IdentityRace where a row is not what was read. */
-export async function writeRows(
-  tx: Sql,
-  environmentId: number,
-  { freed, inserted, revived, patches }: RowsToWrite,
-): Promise<void> {
-  expectAll(await freeIdentities(tx, environmentId, freed, UNKNOWN_REVISION), freed);
-  if (inserted.length > 0) expectAll((await insertIdentities(tx, environmentId, inserted)).size, inserted);
-  await reviveIdentities(tx, environmentId, revived).catch((error: unknown) => {
+/** Writes the rows of a part. Throws IdentityRace where one is not what was read. */
+export async function writeRows(tx: Sql, environmentId: number, { patches, inserted }: RowsToWrite): Promise<void> {
+  if ((await patchIdentities(tx, environmentId, patches)) < patches.length) throw new IdentityRace();
+  const count = await insertIdentities(tx, environmentId, inserted).catch((error: unknown) => {
     throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
   });
-  expectAll(await patchTraits(tx, environmentId, patches), patches);
-}
-
-function expectAll(done: number, wanted: readonly unknown[]): void {
-  if (done < wanted.length) throw new IdentityRace();
+  if (count < inserted.length) throw new IdentityRace();
 }
 
 /** Only what differs is sent and read again: most changes are of a few traits among many. */
-function patchOf(
-  version: string,
-  before: ReadonlyMap<string, string>,
-  after: ReadonlyMap<string, string>,
-): TraitsPatch {
+function traitsPatch({ id, version }: FoundIdentity, before: IdentityState, after: IdentityState): RowPatch {
   const set = new Map<string, string>();
   let kept = 0;
-  for (const [key, text] of after) {
-    const earlier = before.get(key);
+  for (const [key, text] of after.traits) {
+    const earlier = before.traits.get(key);
     if (earlier !== undefined) kept++;
     if (earlier !== text) set.set(key, text);
   }
-  const removed = kept === before.size ? [] : [...before.keys()].filter((key) => !after.has(key));
-  return { version, removed, set: joinTraits(set) };
+  const removed = kept === before.traits.size ? [] : [...before.traits.keys()].filter((key) => !after.traits.has(key));
+  return { kind: 'traits', id, version, removed, set: joinTraits(set) };
 }
 
 /** Of the identities that are there no more. */

@@ -3,55 +3,79 @@ import { type FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { IdentityView } from '../core/properties/properties.js';
 import { readAtoms, type StoredAtom } from '../storage/atoms.js';
 import type { Sql } from '../storage/database.js';
-import { type Environment, readHead } from '../storage/environments.js';
+import { type Environment, readHead, type TakenHead } from '../storage/environments.js';
 import { readOperandList } from '../storage/operand-lists.js';
 import type { IdentityState, Transition } from './working-set.js';
+
+/** A revision that this process saw committed: by its time a database is known again that was restored or failed over. */
+export interface SeenRevision {
+  readonly revision: number;
+  readonly committedAt: Date;
+}
 
 /** What a writer knows of an environment's atoms: all of them, ready or building, as of one catalog revision. */
 export class WriterCatalog {
   readonly #environment: Environment;
   readonly #index: AtomIndex;
-  readonly #known = new Set<number>();
+  readonly #keys = new Map<number, string>();
   #revision = -1;
+  #loads = 0;
+  #seen: SeenRevision = { revision: 0, committedAt: new Date(NaN) };
 
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#index = new AtomIndex(environment);
   }
 
-  /** The catalog revision that is loaded; -1 before the first load. */
-  get revision(): number {
-    return this.#revision;
+  /** How often it was loaded: what two loads gave may differ. */
+  get loads(): number {
+    return this.#loads;
+  }
+
+  /** The last revision of the database that it was loaded from. */
+  get seen(): SeenRevision {
+    return this.#seen;
+  }
+
+  /** Notes a revision that was committed with this catalog. */
+  see(seen: SeenRevision): void {
+    this.#seen = seen;
+  }
+
+  /** Whether it is what the head's holder would load: `seen` is the revision that the head was taken with. The catalog revision alone may come again after a restore. */
+  isCurrent({ catalogRevision, knownAt }: TakenHead, seen: SeenRevision): boolean {
+    return catalogRevision === this.#revision && knownAt?.getTime() === seen.committedAt.getTime();
   }
 
   /**
-   * Brings the catalog up to what the connection sees. Atoms never change, so only those that came or went are looked at. A load that
-   * saw less than one that ended before it changes nothing.
+   * Brings the catalog to what the connection sees. The caller holds the environment's head, so loads follow each other. An atom is the same as long as its id and its
+   * key are; in a restored database an id may come again with another key.
    */
   async load(sql: Sql): Promise<void> {
     const head = await readHead(sql, this.#environment.id);
     const atoms = await readAtoms(sql, this.#environment.id);
     const lists = new Map<string, ReadonlySet<string>>();
-    for (const { id, definition } of atoms) {
-      if (definition.list !== '' && !this.#known.has(id))
+    for (const { id, key, definition } of atoms) {
+      if (definition.list !== '' && this.#keys.get(id) !== key)
         lists.set(definition.list, await readOperandList(sql, definition.list));
     }
-    if (head === undefined || head.catalogRevision <= this.#revision) return;
+    if (head === undefined) return;
     this.#replace(atoms, lists);
     this.#revision = head.catalogRevision;
+    this.#loads++;
   }
 
   #replace(atoms: readonly StoredAtom[], lists: ReadonlyMap<string, ReadonlySet<string>>): void {
     const present = new Set(atoms.map(({ id }) => id));
-    for (const { id, definition } of atoms) {
-      if (this.#known.has(id)) continue;
+    for (const { id, key, definition } of atoms) {
+      if (this.#keys.get(id) === key) continue;
       this.#index.add(id, definition, lists.get(definition.list));
-      this.#known.add(id);
+      this.#keys.set(id, key);
     }
-    for (const id of this.#known) {
+    for (const id of this.#keys.keys()) {
       if (present.has(id)) continue;
       this.#index.remove(id);
-      this.#known.delete(id);
+      this.#keys.delete(id);
     }
   }
 

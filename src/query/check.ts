@@ -1,16 +1,10 @@
 import { RollcallError } from '../core/errors.js';
+import { UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Database } from '../storage/database.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import {
-  findOrdinal,
-  type IdentityQuery,
-  inlineTruth,
-  storedTruth,
-  type Truth,
-  unknownIdentity,
-} from './identity-truth.js';
+import { type IdentityQuery, inlineTruth, storedTruth, type Truth, withStoredIdentity } from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
-import { expired, type Freshness, isElsewhere, reachFreshness, serveAll } from './select.js';
+import { expectRevision, type Freshness, reachFreshness, serveAll } from './select.js';
 
 /** Whether the identity is in one segment, or why that cannot be said. */
 export type CheckResult =
@@ -38,20 +32,8 @@ export async function checkMembership(
   await reachFreshness(index, freshness);
   const choose = (catalog: ReaderCatalog): readonly Chosen[] =>
     keysOf(catalog, segments).map((key) => choice(catalog, key, identity.kind));
-  if (identity.kind === 'inline') return checkInline(database, index, identity, choose(index.catalog));
-  const ordinal = await findOrdinal(database, index, identity);
-  const check =
-    (isLast: boolean) =>
-    (chosen: readonly Chosen[]): Check | undefined => {
-      if (freshness.level === 'exact' && isElsewhere(index, freshness)) throw expired(freshness.revision);
-      return isLast || index.isLive(ordinal) ? report(index, storedTruth(index, ordinal), chosen) : undefined;
-    };
-  const known = await serveAll(index, choose, servedOf, check(identity.kind === 'id'));
-  if (known !== undefined) return known;
-  await index.advance();
-  const later = await serveAll(index, choose, servedOf, check(true));
-  if (later === undefined) throw unknownIdentity({});
-  return later;
+  if (identity.kind === 'inline') return checkInline(index, identity, choose(index.catalog), freshness);
+  return withStoredIdentity(database, index, identity, (ordinal) => checkStored(index, ordinal, choose, freshness));
 }
 
 /** A segment to answer for, or why it cannot be answered. */
@@ -62,24 +44,83 @@ function servedOf(chosen: readonly Chosen[]): ServedSegment[] {
   return chosen.flatMap((one) => ('served' in one ? [one.served] : []));
 }
 
-function report(index: EnvironmentIndex, truth: Truth, chosen: readonly Chosen[]): Check {
-  const results = chosen.map((one): CheckResult =>
-    'served' in one
-      ? { segment: one.key, served: one.served, isMember: truth(one.served.predicate) }
-      : { segment: one.key, error: one.error },
-  );
-  return { results, revision: index.revision, asOf: index.asOf };
+async function checkStored(
+  index: EnvironmentIndex,
+  ordinal: number,
+  choose: (catalog: ReaderCatalog) => readonly Chosen[],
+  freshness: Freshness,
+): Promise<Check> {
+  const reportNow = (chosen: readonly Chosen[]): Check => {
+    expectRevision(index, freshness);
+    return { ...stateOf(index), results: resultsOf(storedTruth(index, ordinal), chosen) };
+  };
+  try {
+    return await serveAll(index, choose, servedOf, reportNow);
+  } catch (error) {
+    if (!isMemoryExceeded(error)) throw error;
+    await loadWhatFits(index, choose);
+    if (index.identities === undefined) throw error;
+    return reportNow(choose(index.catalog).map((one) => (isAnswerable(index, one) ? one : { key: one.key, error })));
+  }
+}
+
+/** Loads the atoms of one segment after the other, until one pushes out those of the first. */
+async function loadWhatFits(
+  index: EnvironmentIndex,
+  choose: (catalog: ReaderCatalog) => readonly Chosen[],
+): Promise<void> {
+  const count = choose(index.catalog).length;
+  let first: number | undefined;
+  for (let place = 0; place < count; place++) {
+    const chosen = choose(index.catalog);
+    const one = chosen[place];
+    if (one === undefined || !('served' in one)) continue;
+    try {
+      await index.load([UNIVERSE_ATOM_ID, ...index.missing(one.served)]);
+      first ??= place;
+    } catch (error) {
+      if (!isMemoryExceeded(error)) throw error;
+    }
+    const earliest = first === undefined ? undefined : choose(index.catalog)[first];
+    if (earliest !== undefined && !isAnswerable(index, earliest)) return;
+  }
+}
+
+function isAnswerable(index: EnvironmentIndex, one: Chosen): boolean {
+  return 'error' in one || index.missing(one.served).length === 0;
+}
+
+function isMemoryExceeded(error: unknown): error is RollcallError {
+  return error instanceof RollcallError && error.reason === 'INDEX_MEMORY_EXCEEDED';
 }
 
 /** Inline traits need no bitmap: the newest definitions are evaluated, whether their atoms are built or not. */
 async function checkInline(
-  database: Database,
   index: EnvironmentIndex,
   identity: Extract<IdentityQuery, { kind: 'inline' }>,
   chosen: readonly Chosen[],
+  freshness: Freshness,
 ): Promise<Check> {
+  expectRevision(index, freshness);
+  const state = stateOf(index);
   const atoms = servedOf(chosen).flatMap((segment) => [...segment.atoms.values()]);
-  return report(index, await inlineTruth(database, index, identity, atoms), chosen);
+  return { ...state, results: resultsOf(await inlineTruth(index, identity, atoms), chosen) };
+}
+
+function stateOf({ revision, asOf }: EnvironmentIndex): Pick<Check, 'revision' | 'asOf'> {
+  return { revision, asOf };
+}
+
+function resultsOf(truth: Truth, chosen: readonly Chosen[]): CheckResult[] {
+  return chosen.map((one): CheckResult => {
+    if ('error' in one) return { segment: one.key, error: one.error };
+    try {
+      return { segment: one.key, served: one.served, isMember: truth(one.served.predicate) };
+    } catch (error) {
+      if (error instanceof RollcallError && error.reason !== 'INTERNAL') return { segment: one.key, error };
+      throw error;
+    }
+  });
 }
 
 function keysOf(catalog: ReaderCatalog, segments: readonly string[]): readonly string[] {

@@ -1,11 +1,15 @@
 import type { OrdinalSet } from '../core/bitmap.js';
 import { compose } from '../core/compose.js';
 import { RollcallError } from '../core/errors.js';
-import { type AtomFlips, type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
+import { type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Predicate } from '../core/predicates.js';
 import type { Database } from '../storage/database.js';
 import type { Environment, Head } from '../storage/environments.js';
 import { ComposedSets, UNIVERSE_KEY } from './composed-sets.js';
+import { KeptValues } from './kept-values.js';
+import { LoadTurns } from './load-turns.js';
+import { applyFlips, type AtomVersion, LoadedAtoms } from './loaded-atoms.js';
+import { OperandLists } from './operand-lists.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 import type { SetCache } from './set-cache.js';
 import { type CorruptionReport, type IndexSnapshot, readSnapshot } from './snapshot.js';
@@ -19,9 +23,14 @@ export interface IndexOptions {
   readonly onCorrupt: CorruptionReport;
 }
 
+/** What an answer says of the definition that it was evaluated with; it keeps no compiled segment in memory. */
+export interface ServedDefinition extends Pick<ServedSegment, 'key' | 'etag' | 'isPending'> {
+  readonly predicate: { readonly key: string };
+}
+
 /** The members of one segment at one revision; `set` never changes. */
 export interface Selection {
-  readonly served: ServedSegment;
+  readonly served: ServedDefinition;
   readonly revision: number;
   readonly committedAt: Date;
   readonly asOf: Date;
@@ -35,45 +44,40 @@ export interface RevisionNews {
   readonly flips: RevisionFlips;
 }
 
-/** An atom in memory, with how many flips its size in the cache does not know of. */
-interface LoadedAtom {
-  readonly set: OrdinalSet;
-  readonly registeredRevision: number;
-  flipsUnmeasured: number;
-}
-
-/** Flips after which an atom's size is measured again: they add at most some tens of KiB. */
-const FLIPS_UNMEASURED = 4096;
-
 /**
- * One environment's bitmaps in memory, all at one revision, following the log. Only `load` awaits; it applies what it read in one
+ * One environment's bitmaps in memory, all at one revision, following the log. Only loading awaits; it applies what it read in one
  * step, so between two awaits everything here is at `revision` (I5).
  */
 export class EnvironmentIndex {
   readonly environment: Environment;
+  /** The stored lists that conditions refer to. */
+  readonly operandLists: OperandLists;
   readonly #database: Database;
   readonly #options: IndexOptions;
-  readonly #atoms = new Map<number, LoadedAtom>();
+  readonly #atoms: LoadedAtoms;
   readonly #composed: ComposedSets;
-  readonly #used = new Map<string, ServedSegment>();
-  readonly #selections = new Map<string, Selection>();
+  readonly #selections: KeptValues<Selection>;
+  readonly #usedKeys = new Set<string>();
+  readonly #turns = new LoadTurns(
+    (atomIds) => this.#loadNow(atomIds),
+    () => this.#revision,
+  );
   #catalog: ReaderCatalog | undefined;
   #revision = -1;
   #committedAt = new Date(0);
   #asOf = new Date(0);
   #isFed = false;
   #confirmedAtMs = -Infinity;
-  #loading: Promise<void> = Promise.resolve();
-  #nextAdvance: Promise<void> | undefined;
-  #hinted = -1;
-  #isAdvancing = false;
   #isLoading = false;
 
   constructor(database: Database, environment: Environment, options: IndexOptions) {
     this.#database = database;
     this.environment = environment;
     this.#options = options;
+    this.#atoms = new LoadedAtoms(options.chunkCache, `${environment.id}`);
     this.#composed = new ComposedSets(options.composedCache, `${environment.id}:now`);
+    this.#selections = new KeptValues(options.composedCache, `${environment.id}:kept`);
+    this.operandLists = new OperandLists(database, options.composedCache, `${environment.id}:list`);
   }
 
   /** The revision of everything in memory; -1 before the first load. */
@@ -112,31 +116,12 @@ export class EnvironmentIndex {
 
   /** Brings memory up to the newest revision in the database. Callers that wait for their turn share one: it begins after each of them asked. */
   async advance(): Promise<void> {
-    this.#nextAdvance ??= this.#inTurn(() => {
-      this.#nextAdvance = undefined;
-      return this.#loadNow([]);
-    });
-    return this.#nextAdvance;
+    return this.#turns.advance();
   }
 
   /** Brings memory up to the newest revision soon, if it is behind `revision`: news that may be false or late. */
   hint(revision: number, onError: (error: unknown) => void): void {
-    if (revision <= this.#hinted) return;
-    this.#hinted = revision;
-    if (this.#isAdvancing || revision <= this.#revision) return;
-    this.#isAdvancing = true;
-    this.#advanceToHint()
-      .catch(onError)
-      .finally(() => {
-        this.#isAdvancing = false;
-      });
-  }
-
-  async #advanceToHint(): Promise<void> {
-    for (let followed = -1; this.#revision < this.#hinted && followed < this.#hinted;) {
-      followed = this.#hinted;
-      await this.advance();
-    }
+    this.#turns.hint(revision, onError);
   }
 
   /** Takes a revision that this process committed, if it is the next one, leaves the catalog as it is and no load is under way. False where memory is behind it. */
@@ -157,13 +142,7 @@ export class EnvironmentIndex {
 
   /** Loads atoms and brings memory up to the newest revision, in one snapshot. Loads of one environment follow each other. */
   async load(atomIds: readonly number[]): Promise<void> {
-    return this.#inTurn(() => this.#loadNow(atomIds));
-  }
-
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#loading.then(work);
-    this.#loading = turn.catch(() => undefined);
-    return turn;
+    return this.#turns.load(atomIds);
   }
 
   /** Loads the universe, which every segment needs. */
@@ -171,11 +150,16 @@ export class EnvironmentIndex {
     if (!this.#atoms.has(UNIVERSE_ATOM_ID)) await this.load([UNIVERSE_ATOM_ID]);
   }
 
+  /** Notes that a segment was asked for, so that its atoms do not expire. */
+  noteUsed({ atoms }: ServedSegment): void {
+    for (const key of atoms.keys()) this.#usedKeys.add(key);
+  }
+
   /** The atoms that were asked for since the last call. */
   takeUsedAtoms(): number[] {
-    const keys = new Set([...this.#used.values()].flatMap(({ atoms }) => [...atoms.keys()]));
-    this.#used.clear();
-    return [...keys].flatMap((key) => this.#catalog?.atomByKey(key)?.id ?? []);
+    const keys = [...this.#usedKeys];
+    this.#usedKeys.clear();
+    return keys.flatMap((key) => this.#catalog?.atomByKey(key)?.id ?? []);
   }
 
   /** Whether the members of a segment are in memory, so that its atoms need not be. */
@@ -191,13 +175,11 @@ export class EnvironmentIndex {
   /** The members at `revision`: not to be changed, and good only until the next `await`. Its atoms are in memory. */
   members(served: ServedSegment): OrdinalSet {
     const { predicate } = served;
-    this.#used.set(predicate.key, served);
     const known = this.#composed.get(predicate.key);
     if (known !== undefined) return known;
-    const ids = this.#idsOf(served);
-    for (const id of ids.values()) this.#options.chunkCache.touch(this.#cacheKey(id));
+    for (const id of this.#idsOf(served).values()) this.#atoms.touch(id);
     const set = this.#composeNow(predicate);
-    if (!isShared(predicate)) this.#composed.put(predicate, ids, set);
+    if (!isShared(predicate)) this.#composed.put(predicate, this.#versionsOf(served), set);
     return set;
   }
 
@@ -206,25 +188,19 @@ export class EnvironmentIndex {
     const { predicate } = served;
     const set = this.members(served);
     const own = isShared(predicate) && this.#composed.get(predicate.key) === undefined ? set.clone() : set;
-    if (own !== set) this.#composed.put(predicate, this.#idsOf(served), own);
+    if (own !== set) this.#composed.put(predicate, this.#versionsOf(served), own);
     return this.#composed.hold(predicate.key) ?? own;
   }
 
   /** A selection at an earlier revision that was kept with `keepSelection`. */
   keptSelection(predicateKey: string, revision: number): Selection | undefined {
-    const key = `${predicateKey}@${revision}`;
-    this.#options.composedCache.touch(this.#selectionCacheKey(key));
-    return this.#selections.get(key);
+    return this.#selections.get(`${predicateKey}@${revision}`);
   }
 
   /** Keeps a selection for the pages and streams that go on with it, until room is needed. */
   keepSelection(selection: Selection): void {
     const key = `${selection.served.predicate.key}@${selection.revision}`;
-    if (this.#selections.has(key)) return;
-    this.#selections.set(key, selection);
-    this.#options.composedCache.put(this.#selectionCacheKey(key), selection.set.bytes, () =>
-      this.#selections.delete(key),
-    );
+    if (this.#selections.get(key) === undefined) this.#selections.put(key, selection, selection.set.bytes);
   }
 
   /** How many identities a predicate holds for, among atoms in memory. */
@@ -253,48 +229,47 @@ export class EnvironmentIndex {
 
   /** The revision from which on an atom's flips are logged, so that earlier ones cannot be told from it. The universe: 0. */
   registeredRevisionOf(atomKey: string): number {
-    return this.#atoms.get(this.#idOf(atomKey))?.registeredRevision ?? 0;
+    return this.#atoms.versionOf(this.#idOf(atomKey))?.registeredRevision ?? 0;
   }
 
   /** Live identities; undefined where the universe is not in memory. */
   get identities(): number | undefined {
-    return this.#atoms.get(UNIVERSE_ATOM_ID)?.set.size;
+    return this.#atoms.get(UNIVERSE_ATOM_ID)?.size;
   }
 
   /** Forgets everything. */
   clear(): void {
-    for (const id of [...this.#atoms.keys()]) this.#options.chunkCache.delete(this.#cacheKey(id));
     this.#atoms.clear();
     this.#composed.clear();
-    for (const key of [...this.#selections.keys()]) this.#options.composedCache.delete(this.#selectionCacheKey(key));
+    this.#selections.clear();
+    this.operandLists.clear();
     this.#catalog = undefined;
     this.#revision = -1;
     this.#asOf = new Date(0);
-    this.#hinted = -1;
+    this.#turns.forgetHint();
   }
 
   async #loadNow(atomIds: readonly number[]): Promise<void> {
     this.#isLoading = true;
     try {
-      let snapshot = await this.#read(atomIds);
-      if (!this.#canFollow(snapshot)) {
-        this.clear();
-        snapshot = await this.#read(atomIds);
+      const missing = atomIds.filter((id) => !this.#atoms.has(id));
+      const next = await this.#read(missing, this.#revision, this.#catalog?.revision ?? -1);
+      if (this.#canFollow(next)) {
+        this.#take(next);
+        return;
       }
-      this.#take(snapshot);
+      // What is in memory goes on answering until what takes its place is there.
+      const anew = await this.#read(atomIds, -1, -1);
+      this.clear();
+      this.#take(anew);
     } finally {
       this.#isLoading = false;
     }
   }
 
-  async #read(atomIds: readonly number[]): Promise<IndexSnapshot> {
-    const request = {
-      environment: this.environment,
-      atomIds: atomIds.filter((id) => !this.#atoms.has(id)),
-      revision: this.#revision,
-      catalogRevision: this.#catalog?.revision ?? -1,
-      maxBytes: this.#options.chunkCache.maxBytes,
-    };
+  async #read(atomIds: readonly number[], revision: number, catalogRevision: number): Promise<IndexSnapshot> {
+    const { maxBytes } = this.#options.chunkCache;
+    const request = { environment: this.environment, atomIds, revision, catalogRevision, maxBytes };
     return readSnapshot(this.#database, request, this.#options.onCorrupt);
   }
 
@@ -316,8 +291,11 @@ export class EnvironmentIndex {
     if (catalog !== undefined) this.#catalog = catalog;
     for (const { revision, flips } of log) if (this.#revision >= 0 && revision > this.#revision) this.#apply(flips);
     for (const [id, { baseRevision, registeredRevision, set }] of bases) {
-      for (const { revision, flips } of log) if (revision > baseRevision) applyFlips(set, flips.atoms.get(id));
-      this.#keep(id, registeredRevision, set);
+      for (const { revision, flips } of log) {
+        const own = revision > baseRevision ? flips.atoms.get(id) : undefined;
+        if (own !== undefined) applyFlips(set, own);
+      }
+      this.#atoms.put({ id, registeredRevision }, set);
     }
     if (catalog !== undefined) this.#dropOutdated(catalog);
     this.#moveTo(head.revision, head.committedAt);
@@ -325,38 +303,19 @@ export class EnvironmentIndex {
   }
 
   #apply({ atoms }: RevisionFlips): void {
-    for (const [id, flips] of atoms) {
-      const loaded = this.#atoms.get(id);
-      if (loaded === undefined) continue;
-      applyFlips(loaded.set, flips);
-      loaded.flipsUnmeasured += flips.set.length + flips.cleared.length;
-      if (loaded.flipsUnmeasured >= FLIPS_UNMEASURED) this.#measure(id, loaded);
-    }
-    this.#composed.follow(atoms, (id, ordinal) => this.#atoms.get(id)?.set.has(ordinal));
-  }
-
-  #keep(id: number, registeredRevision: number, set: OrdinalSet): void {
-    const loaded = { set, registeredRevision, flipsUnmeasured: 0 };
-    this.#atoms.set(id, loaded);
-    this.#options.chunkCache.put(this.#cacheKey(id), set.bytes, () => {
-      if (this.#atoms.get(id) === loaded) this.#atoms.delete(id);
-    });
-  }
-
-  #measure(id: number, loaded: LoadedAtom): void {
-    loaded.flipsUnmeasured = 0;
-    this.#options.chunkCache.resize(this.#cacheKey(id), loaded.set.bytes);
+    this.#atoms.apply(atoms);
+    this.#composed.follow(atoms, (id, ordinal) => this.#atoms.get(id)?.has(ordinal));
   }
 
   /** Atoms that were dropped or built again since they were loaded. A universe that is being built again still serves: it followed the log. */
   #dropOutdated(catalog: ReaderCatalog): void {
-    for (const [id, { registeredRevision }] of this.#atoms) {
+    const isCurrent = ({ id, registeredRevision }: AtomVersion): boolean => {
       const atom = catalog.atomById(id);
-      if (id === UNIVERSE_ATOM_ID && atom?.state === 'building') continue;
-      if (atom?.state === 'ready' && atom.registeredRevision === registeredRevision) continue;
-      this.#options.chunkCache.delete(this.#cacheKey(id));
-      this.#composed.drop(id);
-    }
+      if (id === UNIVERSE_ATOM_ID && atom?.state === 'building') return true;
+      return atom?.state === 'ready' && atom.registeredRevision === registeredRevision;
+    };
+    this.#atoms.retain(isCurrent);
+    this.#composed.retain(isCurrent);
   }
 
   #moveTo(revision: number, committedAt: Date): void {
@@ -377,9 +336,7 @@ export class EnvironmentIndex {
   }
 
   #set(id: number): OrdinalSet {
-    const loaded = this.#atoms.get(id);
-    if (loaded === undefined) throw new RollcallError('INTERNAL', `the atom ${id} is not in memory`);
-    return loaded.set;
+    return this.#atoms.get(id) ?? notInMemory(id);
   }
 
   #idOf(atomKey: string): number {
@@ -395,12 +352,8 @@ export class EnvironmentIndex {
     return ids;
   }
 
-  #selectionCacheKey(key: string): string {
-    return `${this.environment.id}:kept:${key}`;
-  }
-
-  #cacheKey(id: number): string {
-    return `${this.environment.id}:${id}`;
+  #versionsOf(served: ServedSegment): Map<string, AtomVersion> {
+    return new Map([...this.#idsOf(served)].map(([key, id]) => [key, this.#atoms.versionOf(id) ?? notInMemory(id)]));
   }
 }
 
@@ -409,8 +362,6 @@ function isShared(predicate: Predicate): boolean {
   return predicate.kind === 'atom' || predicate.kind === 'everyone';
 }
 
-function applyFlips(set: OrdinalSet, flips: AtomFlips | undefined): void {
-  if (flips === undefined) return;
-  set.addAll(flips.set);
-  set.deleteAll(flips.cleared);
+function notInMemory(id: number): never {
+  throw new RollcallError('INTERNAL', `the atom ${id} is not in memory`);
 }

@@ -1,16 +1,9 @@
 import type { CompiledNode } from '../core/compile.js';
 import type { Database } from '../storage/database.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import {
-  findOrdinal,
-  type IdentityQuery,
-  inlineTruth,
-  storedTruth,
-  type Truth,
-  unknownIdentity,
-} from './identity-truth.js';
+import { type IdentityQuery, inlineTruth, storedTruth, type Truth, withStoredIdentity } from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
-import { expired, type Freshness, isElsewhere, reachFreshness, serveAll, serveTarget, type Target } from './select.js';
+import { expectRevision, type Freshness, reachFreshness, serveAll, serveTarget, type Target } from './select.js';
 
 /** A node of a segment's rules: whether it is true of the identity, and of how many identities it is. */
 export interface ExplainedNode {
@@ -38,33 +31,22 @@ export async function explain(
 ): Promise<Explanation> {
   await reachFreshness(index, freshness);
   const choose = (catalog: ReaderCatalog): ServedSegment => catalog.withAllAtoms(serveTarget(catalog, target));
-  const explainWith = (served: ServedSegment, truth: Truth): Explanation => {
-    if (freshness.level === 'exact' && isElsewhere(index, freshness)) throw expired(freshness.revision);
-    return { served, root: explainNode(index, served.compiled, truth), revision: index.revision, asOf: index.asOf };
-  };
-  if (identity.kind === 'inline') {
-    const truth = await inlineTruth(database, index, identity, choose(index.catalog).atoms.values());
-    return serveAll(
-      index,
-      choose,
-      (served) => [served],
-      (served) => explainWith(served, truth),
-    );
-  }
-  const ordinal = await findOrdinal(database, index, identity);
-  const attempt = (isLast: boolean): Promise<Explanation | undefined> =>
+  const explainWith = (truthNow: () => Truth): Promise<Explanation> =>
     serveAll(
       index,
       choose,
       (served) => [served],
-      (served) => (isLast || index.isLive(ordinal) ? explainWith(served, storedTruth(index, ordinal)) : undefined),
+      (served) => {
+        expectRevision(index, freshness);
+        const root = explainNode(index, served.compiled, truthNow());
+        return { served, root, revision: index.revision, asOf: index.asOf };
+      },
     );
-  const known = await attempt(identity.kind === 'id');
-  if (known !== undefined) return known;
-  await index.advance();
-  const later = await attempt(true);
-  if (later === undefined) throw unknownIdentity({});
-  return later;
+  if (identity.kind === 'inline') {
+    const truth = await inlineTruth(index, identity, choose(index.catalog).atoms.values());
+    return explainWith(() => truth);
+  }
+  return withStoredIdentity(database, index, identity, (ordinal) => explainWith(() => storedTruth(index, ordinal)));
 }
 
 /** A segment that is referred to more than once is explained where it comes first; elsewhere it is without operands. */

@@ -2,6 +2,7 @@ import type { OrdinalSet } from '../core/bitmap.js';
 import { type Database, runCancellable } from '../storage/database.js';
 import { filterByIdentifier, readIdentities, type StoredIdentity } from '../storage/identities.js';
 import { type MemberPage, readMemberPage } from '../storage/member-pages.js';
+import { expired } from './earlier-bitmaps.js';
 import type { EnvironmentIndex, Selection } from './environment-index.js';
 
 /** Members of one page: their identifiers, or with their traits. */
@@ -12,6 +13,8 @@ export type Page =
 /** What to read of a set. `after` is the ordinal before the first. */
 export interface PagesRequest {
   readonly set: OrdinalSet;
+  /** That of the set: its members that were deleted since are found as long as their tombstones are kept. */
+  readonly revision: number;
   readonly after: number;
   readonly limit: number;
   readonly includeTraits: boolean;
@@ -28,7 +31,7 @@ const MAX_PAGE_WITH_TRAITS = 1_000;
 /** Pages that are being fetched while the caller is busy with one: Postgres shall not wait for the caller. */
 const PAGES_AHEAD = 2;
 
-/** Pages of the members of a set in ordinal order. The next ones are fetched while the caller is busy with this one; never more (I12). */
+/** Pages of the members of a set in ordinal order. The next ones are fetched while the caller is busy with this one; never more (I12). Throws CURSOR_EXPIRED where a member is not to be found any more (I6). */
 export async function* readPages(
   database: Database,
   environmentId: number,
@@ -75,8 +78,20 @@ async function readPage(
   ordinals: Float64Array,
   request: PagesRequest,
 ): Promise<Page> {
-  if (!request.includeTraits) return readMemberPage(database, environmentId, ordinals, request.signal);
-  const identities = await runCancellable(database, request.signal, (sql) =>
+  const page = request.includeTraits
+    ? await readTraitsPage(database, environmentId, ordinals, request.signal)
+    : await readMemberPage(database, environmentId, ordinals, request.signal);
+  if (page.ordinals.length < ordinals.length) throw expired(request.revision);
+  return page;
+}
+
+async function readTraitsPage(
+  database: Database,
+  environmentId: number,
+  ordinals: Float64Array,
+  signal: AbortSignal,
+): Promise<Page> {
+  const identities = await runCancellable(database, signal, (sql) =>
     readIdentities(sql, environmentId, [...ordinals], true),
   );
   return { kind: 'traits', ordinals: Float64Array.from(identities, ({ id }) => id), identities };
@@ -109,7 +124,7 @@ const LIST_STEP_WITH_TRAITS = 25;
 export async function listPage(
   database: Database,
   index: EnvironmentIndex,
-  { set }: Selection,
+  { set, revision }: Selection,
   request: ListRequest,
 ): Promise<ListedPage> {
   const { after, size, query, signal } = request;
@@ -121,7 +136,7 @@ export async function listPage(
       environmentId,
       [...ordinals.subarray(0, size)],
       ordinals.length > size ? ordinals.at(size - 1) : undefined,
-      request,
+      { ...request, revision },
     );
   }
   const found: number[] = [];
@@ -129,7 +144,7 @@ export async function listPage(
   for (let looked = 0; looked < SCAN_BUDGET && found.length < size; looked += SCAN_STEP) {
     const ordinals = set.page(scanned, SCAN_STEP);
     const last = ordinals.at(-1);
-    if (last === undefined) return readListed(database, environmentId, found, undefined, request);
+    if (last === undefined) return readListed(database, environmentId, found, undefined, { ...request, revision });
     found.push(
       ...(await runCancellable(database, signal, (sql) =>
         filterByIdentifier(sql, environmentId, [...ordinals], query),
@@ -138,24 +153,29 @@ export async function listPage(
     scanned = last;
   }
   const listed = found.slice(0, size);
-  return readListed(database, environmentId, listed, found.length >= size ? listed.at(-1) : scanned, request);
+  return readListed(database, environmentId, listed, found.length >= size ? listed.at(-1) : scanned, {
+    ...request,
+    revision,
+  });
 }
 
-/** Reads what is to be listed; where that gets too large, the page ends early. */
+/** Reads what is to be listed; where that gets too large, the page ends early. Throws CURSOR_EXPIRED where a member is not to be found any more. */
 async function readListed(
   database: Database,
   environmentId: number,
   ordinals: readonly number[],
   nextAfter: number | undefined,
-  { includeTraits, signal }: ListRequest,
+  { includeTraits, signal, revision }: ListRequest & { readonly revision: number },
 ): Promise<ListedPage> {
   const step = includeTraits ? LIST_STEP_WITH_TRAITS : Math.max(1, ordinals.length);
   const identities: StoredIdentity[] = [];
   for (let from = 0; from < ordinals.length; from += step) {
     const part = ordinals.slice(from, from + step);
-    identities.push(
-      ...(await runCancellable(database, signal, (sql) => readIdentities(sql, environmentId, part, includeTraits))),
+    const read = await runCancellable(database, signal, (sql) =>
+      readIdentities(sql, environmentId, part, includeTraits),
     );
+    if (read.length < part.length) throw expired(revision);
+    identities.push(...read);
     if (from + step < ordinals.length && lengthOf(identities) > MAX_LISTED_LENGTH)
       return { identities, nextAfter: part.at(-1) };
   }

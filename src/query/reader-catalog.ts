@@ -25,7 +25,9 @@ export class ReaderCatalog implements CompileContext {
   readonly #atomsById: ReadonlyMap<number, StoredAtom>;
   readonly #versions: ReadonlyMap<string, readonly SegmentVersion[]>;
   readonly #served = new Map<string, ServedSegment>();
+  readonly #unserved = new Map<string, unknown>();
   readonly #beingServed = new Set<string>();
+  readonly #unservedWithin = new Map<string, unknown>();
 
   /** `versions` are by key, the newest first; `universe` is not among `atoms`. */
   constructor(
@@ -49,8 +51,9 @@ export class ReaderCatalog implements CompileContext {
     return [...this.#versions].filter(([, [newest]]) => newest?.definition.enabled ?? false).map(([key]) => key);
   }
 
-  get atoms(): Iterable<StoredAtom> {
-    return this.#atoms.values();
+  /** How many atoms are being built. */
+  get building(): number {
+    return [...this.#atoms.values()].filter(({ state }) => state === 'building').length;
   }
 
   /** The universe too. */
@@ -71,6 +74,8 @@ export class ReaderCatalog implements CompileContext {
     if (known !== undefined) return known;
     const versions = this.#versions.get(key);
     if (versions === undefined) throw unknownSegment(key);
+    if (this.#unserved.has(key) || this.#unservedWithin.has(key))
+      throw this.#unserved.get(key) ?? this.#unservedWithin.get(key);
     const served = this.#firstReady(key, versions);
     this.#served.set(key, served);
     return served;
@@ -130,10 +135,20 @@ export class ReaderCatalog implements CompileContext {
           newestError ??= error;
         }
       }
-      throw newestError;
+      throw this.#noteUnserved(key, newestError);
     } finally {
       this.#beingServed.delete(key);
+      if (this.#beingServed.size === 0) this.#unservedWithin.clear();
     }
+  }
+
+  /**
+   * Why a segment cannot be served is found out once: a chain of segments would else be compiled in every combination of their versions. What is found within
+   * the serving of another segment holds only there, where that one counts as its newest version.
+   */
+  #noteUnserved(key: string, error: unknown): unknown {
+    (this.#beingServed.size === 1 ? this.#unserved : this.#unservedWithin).set(key, error);
+    return error;
   }
 
   #compile({ key, etag, definition }: SegmentVersion): ServedSegment {

@@ -16,7 +16,7 @@ export const START = -1;
 
 /**
  * The selection that a cursor goes on with (I8): the same members at the same revision, where the log still reaches it and the segment is the same; else,
- * unless `isStrict`, the members now. Throws CURSOR_EXPIRED where it is strict.
+ * unless `isStrict`, the members now. Where it is strict, throws CURSOR_EXPIRED, or REVISION_NOT_REACHED where the database is not there (yet, or any more after a restore).
  */
 export async function resume(
   database: Database,

@@ -1,12 +1,13 @@
 import type { OrdinalSet } from '../core/bitmap.js';
 import { compose } from '../core/compose.js';
 import { RollcallError } from '../core/errors.js';
-import { decodeFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
+import { UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { SegmentDefinition } from '../core/segments.js';
 import type { Database } from '../storage/database.js';
-import { readLog } from '../storage/log.js';
+import { oldestLogged } from '../storage/log.js';
 import { UNIVERSE_KEY } from './composed-sets.js';
-import type { EnvironmentIndex, Selection } from './environment-index.js';
+import { expired, readBack, takeBack } from './earlier-bitmaps.js';
+import type { EnvironmentIndex, Selection, ServedDefinition } from './environment-index.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 
 /** How new an answer has to be. */
@@ -23,7 +24,6 @@ export type Target =
 
 /** Loads of one query before it gives up: each load may push out what the one before brought. */
 const MAX_LOADS = 4;
-const LOG_ROWS_PER_READ = 500;
 
 /** Waits until memory is as new as asked. Throws REVISION_NOT_REACHED, or what reading the database throws. */
 export async function reachFreshness(index: EnvironmentIndex, freshness: Freshness): Promise<void> {
@@ -40,15 +40,18 @@ export async function reachFreshness(index: EnvironmentIndex, freshness: Freshne
   );
 }
 
-/** Whether an exact revision was asked for that memory is not at. */
-export function isElsewhere(index: EnvironmentIndex, freshness: Freshness): boolean {
-  return freshness.level === 'exact' && freshness.revision !== index.revision;
+/** Throws CURSOR_EXPIRED where an exact revision was asked for that memory is not at. */
+export function expectRevision(index: EnvironmentIndex, freshness: Freshness): void {
+  if (freshness.level === 'exact' && freshness.revision !== index.revision) throw expired(freshness.revision);
 }
 
 /** What `use` makes of a target, called with its members in memory: as it awaits nothing, it sees one revision (I5). */
 async function serve<R>(index: EnvironmentIndex, target: Target, use: (served: ServedSegment) => R): Promise<R> {
   const served = serveTarget(index.catalog, target);
-  if (index.isComposed(served)) return use(served);
+  if (index.isComposed(served)) {
+    index.noteUsed(served);
+    return use(served);
+  }
   return serveAll(
     index,
     (catalog) => serveTarget(catalog, target),
@@ -66,9 +69,13 @@ export async function serveAll<C, R>(
 ): Promise<R> {
   for (let loads = 0; loads <= MAX_LOADS; loads++) {
     const chosen = choose(index.catalog);
-    const missing = new Set(segmentsOf(chosen).flatMap((segment) => index.missing(segment)));
+    const segments = segmentsOf(chosen);
+    const missing = new Set(segments.flatMap((segment) => index.missing(segment)));
     if (index.identities === undefined) missing.add(UNIVERSE_ATOM_ID);
-    if (missing.size === 0) return use(chosen);
+    if (missing.size === 0) {
+      for (const segment of segments) index.noteUsed(segment);
+      return use(chosen);
+    }
     await index.load([...missing]);
   }
   throw new RollcallError(
@@ -89,19 +96,28 @@ export async function select(
   freshness: Freshness,
 ): Promise<Selection> {
   await reachFreshness(index, freshness);
-  const now = await serve(index, target, (served) => {
-    if (freshness.level !== 'exact' || !isElsewhere(index, freshness)) return selectNow(index, served);
-    return index.keptSelection(served.predicate.key, freshness.revision);
-  });
-  if (now !== undefined || freshness.level !== 'exact') return now ?? fail('nothing was selected');
-  const earlier = await selectEarlier(database, index, target, freshness.revision);
+  if (freshness.level !== 'exact') return serve(index, target, (served) => selectNow(index, served));
+  const { revision } = freshness;
+  const found = await serve(index, target, (served) =>
+    index.revision === revision
+      ? { now: selectNow(index, served) }
+      : { kept: index.keptSelection(served.predicate.key, revision) },
+  );
+  if (found.now !== undefined) return found.now;
+  if (found.kept !== undefined && (await isLogged(database, index, revision))) return found.kept;
+  const earlier = await selectEarlier(database, index, target, revision);
   index.keepSelection(earlier);
   return earlier;
 }
 
+/** Whether every revision after this one is logged: the tombstones of members that were deleted since are as old as the log. */
+async function isLogged({ sql }: Database, { environment }: EnvironmentIndex, revision: number): Promise<boolean> {
+  return ((await oldestLogged(sql, environment.id)) ?? Infinity) <= revision + 1;
+}
+
 /** A count with what it was counted on. */
 export interface Count {
-  readonly served: ServedSegment;
+  readonly served: ServedDefinition;
   readonly count: number;
   readonly revision: number;
   readonly asOf: Date;
@@ -129,9 +145,13 @@ export async function countMembers(
 
 function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
   const { revision, committedAt, asOf } = index;
-  const selection = { served, revision, committedAt, asOf, set: index.holdMembers(served) };
+  const selection = { served: definitionOf(served), revision, committedAt, asOf, set: index.holdMembers(served) };
   index.keepSelection(selection);
   return selection;
+}
+
+function definitionOf({ key, etag, isPending, predicate }: ServedSegment): ServedDefinition {
+  return { key, etag, isPending, predicate: { key: predicate.key } };
 }
 
 /**
@@ -150,12 +170,17 @@ async function selectEarlier(
     (segment) => [segment],
     (segment) => copyNow(index, segment, revision),
   );
-  const committedAt = await takeBack(database, index.environment.id, copies, ids, from, revision);
-  const set = compose(served.predicate, {
-    universe: copyOf(copies, UNIVERSE_KEY),
-    atom: (key) => copyOf(copies, key),
-  });
-  return { served, revision, committedAt, asOf: committedAt < asOf ? committedAt : asOf, set };
+  const earlier = await readBack(database, index.environment.id, ids, from, revision);
+  const bitmapOf = (key: string): OrdinalSet => takeBack(earlier, key, copies.get(key) ?? notCopied());
+  const set = compose(served.predicate, { universe: bitmapOf(UNIVERSE_KEY), atom: bitmapOf });
+  const { committedAt } = earlier;
+  return {
+    served: definitionOf(served),
+    revision,
+    committedAt,
+    asOf: committedAt < asOf ? committedAt : asOf,
+    set,
+  };
 }
 
 /** Copies of what a segment is composed from, at the revision `from`. Throws CURSOR_EXPIRED where one of its atoms was registered after `revision`. */
@@ -171,64 +196,6 @@ function copyNow(index: EnvironmentIndex, served: ServedSegment, revision: numbe
   };
 }
 
-/** Takes back revisions from `from` down to the one after `until`; when `until` was committed. */
-async function takeBack(
-  database: Database,
-  environmentId: number,
-  copies: ReadonlyMap<string, OrdinalSet>,
-  keys: ReadonlyMap<number, string>,
-  from: number,
-  until: number,
-): Promise<Date> {
-  const undone = new Map([...copies.keys()].map((key) => [key, new Map<number, boolean>()]));
-  let reached = until - 1;
-  let committedAt: Date | undefined;
-  while (reached < from) {
-    const rows = await readLog(database.sql, environmentId, reached, from, LOG_ROWS_PER_READ);
-    for (const row of rows) {
-      if (row.revision !== reached + 1) throw expired(until);
-      reached = row.revision;
-      if (row.revision === until) committedAt = row.committedAt;
-      else noteFirstFlips(undone, keys, row.payload);
-    }
-    if (rows.length === 0) throw expired(until);
-  }
-  for (const [key, first] of undone) {
-    const set = copyOf(copies, key);
-    for (const [ordinal, wasSet] of first) {
-      if (wasSet) set.add(ordinal);
-      else set.delete(ordinal);
-    }
-  }
-  if (committedAt === undefined) throw expired(until);
-  return committedAt;
-}
-
-/** The first flip of an ordinal after a revision tells what it was at that revision: the opposite. */
-function noteFirstFlips(
-  undone: ReadonlyMap<string, Map<number, boolean>>,
-  keys: ReadonlyMap<number, string>,
-  payload: Uint8Array,
-): void {
-  for (const [atomId, { set, cleared }] of decodeFlips(payload).atoms) {
-    const first = undone.get(keys.get(atomId) ?? '');
-    if (first === undefined) continue;
-    for (const ordinal of set) if (!first.has(ordinal)) first.set(ordinal, false);
-    for (const ordinal of cleared) if (!first.has(ordinal)) first.set(ordinal, true);
-  }
-}
-
-function copyOf(copies: ReadonlyMap<string, OrdinalSet>, key: string): OrdinalSet {
-  const copy = copies.get(key);
-  return copy ?? fail('an atom was not copied');
-}
-
-function fail(message: string): never {
-  throw new RollcallError('INTERNAL', message);
-}
-
-export function expired(revision: number): RollcallError {
-  return new RollcallError('CURSOR_EXPIRED', `revision ${revision} can no longer be read`, {
-    metadata: { revision: String(revision) },
-  });
+function notCopied(): never {
+  throw new RollcallError('INTERNAL', 'an atom was not copied');
 }

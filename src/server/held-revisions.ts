@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Database } from '../storage/database.js';
-import { holdRevision, releaseRevision } from '../storage/identities.js';
+import { holdRevision, releaseRevision } from '../storage/held-revisions.js';
 
 const HOLD_MS = 120_000;
 const RENEW_INTERVAL_MS = 30_000;
@@ -78,6 +78,8 @@ export class HeldRevisions {
     const { environmentId, revisions } = holding;
     const lowest = Math.min(...revisions.map(({ revision }) => revision));
     if (lowest < Infinity) {
+      // Nothing is sure while it is being written: whoever comes meanwhile writes again.
+      holding.held = Infinity;
       await holdRevision(this.#database.sql, environmentId, this.#holder, lowest, HOLD_MS);
       holding.held = lowest;
     } else if (holding.held < Infinity) {

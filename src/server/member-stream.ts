@@ -27,8 +27,8 @@ export interface StreamPlan {
 const CURSOR_TAG = 0x12;
 
 /**
- * The messages of a stream: members, cursor and state in each, then a last one with the summary. Its bytes are finished; only one page beyond the one
- * being sent is in memory.
+ * The messages of a stream: members, cursor and state in each, then a last one with the summary. Its bytes are finished; only two pages beyond the one
+ * being sent are in memory.
  */
 export async function* streamMembers(database: Database, plan: StreamPlan): AsyncGenerator<EncodedMessage> {
   const { selection, shard, signal, includeTraits } = plan;
@@ -39,7 +39,7 @@ export async function* streamMembers(database: Database, plan: StreamPlan): Asyn
   let after = plan.after;
   let sent = 0;
   let checksum = 0;
-  for await (const page of readPages(database, plan.environmentId, { set, after, limit, includeTraits, signal })) {
+  for await (const page of readPages(database, plan.environmentId, { set, revision: selection.revision, after, limit, includeTraits, signal })) {
     checksum = addToChecksum(checksum, page);
     for (const { bytes, count, lastOrdinal } of encodePage(page)) {
       after = lastOrdinal;

@@ -95,7 +95,7 @@ export const OPTIONS = z.object({
   maxBuildsPerOrganisation: option(
     wholeNumber('number', 1),
     '4',
-    'Most atoms of one organisation built at once for drafts',
+    'Most drafts of one organisation that wait for their atoms at once',
   ),
   buildRangeChunks: option(
     wholeNumber('number', 1, 8),

@@ -13,7 +13,7 @@ import { startEmbeddedPostgres } from '../storage/embedded/embedded-postgres.js'
 import { migrate } from '../storage/migrate.js';
 import { createBackgroundErrorLog } from './background-errors.js';
 import { createServerMetrics, METRICS_MEDIA_TYPE } from './metrics/server-metrics.js';
-import { Drafts } from './drafts.js';
+import { Drafts } from './reads/drafts.js';
 import { environmentHandlers } from './services/environment-service.js';
 import { type CallFailure, isWorthLogging } from './transport/errors.js';
 import { type RunningServer, startGrpcServer } from './transport/grpc-server.js';
@@ -47,6 +47,7 @@ export interface Rollcall {
 const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 600_000;
 const CLOSE_TIMEOUT_MS = 5_000;
+const MAX_TOUCH_INTERVAL_MS = 30_000;
 
 /** Starts everything: the database where it is embedded, migrations, the readers and writers, gRPC and HTTP. */
 export async function startRollcall(options: Options, logger: Logger): Promise<Rollcall> {
@@ -179,6 +180,7 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     composedCache: metrics.createCache('composed', options.composedCacheMaxBytes),
     maxStalenessMs: options.maxStalenessMs,
     pollIntervalMs: options.pollIntervalMs,
+    touchIntervalMs: Math.min(MAX_TOUCH_INTERVAL_MS, options.draftExpirySeconds * 250),
     onCorrupt: (environment, atomId) => {
       logger.error({ environment: environment.key, atomId }, 'a stored bitmap is damaged; building it again');
       maintenance.repair(environment, atomId);

@@ -29,7 +29,7 @@ export interface AtomBase {
   readonly chunks: number;
 }
 
-/** An atom of another semantics version is not ready, whatever its row says. */
+/** To readers, builds and folds an atom of another semantics version is not ready. What is kept of it and counted goes by its row. */
 const state = (sql: Sql) => sql`case when semantics = ${SEMANTICS_VERSION} then state else 'building' end`;
 
 const columns = (sql: Sql) => sql`
@@ -112,22 +112,48 @@ export async function insertAtoms(
   }
 }
 
-/**
- * Turns an atom back to building from `revision` on, with nothing scanned: a ready or outdated one, or one that `builder` holds the lease on; false where it is
- * building already. The caller holds the environment's head.
- */
-export async function resetAtom(
+/** Turns a ready atom back to building from `revision` on, with nothing scanned; false where it is not ready. The caller holds the environment's head. */
+export async function resetReadyAtom(
   sql: Sql,
   environmentId: number,
   atomId: number,
   revision: number,
-  builder = '',
+): Promise<boolean> {
+  return reset(sql, environmentId, atomId, revision, sql`state = 'ready' and semantics = ${SEMANTICS_VERSION}`);
+}
+
+/** Turns an atom of an earlier semantics version, whatever its state, into a building one of this; false where it is none. The caller holds the environment's head. */
+export async function resetOutdatedAtom(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  revision: number,
+): Promise<boolean> {
+  return reset(sql, environmentId, atomId, revision, sql`semantics < ${SEMANTICS_VERSION}`);
+}
+
+/** Throws away what `builder` has built of an atom on which it holds the lease; false where it does not. The caller holds the environment's head. */
+export async function resetBuildingAtom(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  revision: number,
+  builder: string,
+): Promise<boolean> {
+  return reset(sql, environmentId, atomId, revision, sql`state = 'building' and lease_owner = ${builder}`);
+}
+
+async function reset(
+  sql: Sql,
+  environmentId: number,
+  atomId: number,
+  revision: number,
+  isToBeReset: ReturnType<typeof state>,
 ): Promise<boolean> {
   const { count } = await sql`
     update atom set state = 'building', semantics = ${SEMANTICS_VERSION}, registered_revision = ${revision}, base_revision = 0, chunks = 0,
       scanned_below = 0, lease_owner = '', lease_until = '-infinity', used_at = now()
-    where environment_id = ${environmentId} and id = ${atomId}
-      and (state = 'ready' or semantics <> ${SEMANTICS_VERSION} or (lease_owner <> '' and lease_owner = ${builder}))`;
+    where environment_id = ${environmentId} and id = ${atomId} and ${isToBeReset}`;
   if (count > 0) await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = ${atomId}`;
   return count > 0;
 }
@@ -163,7 +189,7 @@ export async function noteScanned(
   return count === 1;
 }
 
-/** Turns a built atom ready at `revision`, if its lease still holds; false where it was lost. */
+/** Turns a built atom ready at `revision`, if its lease still holds; false where it was lost. From then on it may expire: whoever waited for it has yet to ask. */
 export async function markReady(
   sql: Sql,
   environmentId: number,
@@ -173,21 +199,45 @@ export async function markReady(
   chunks: number,
 ): Promise<boolean> {
   const { count } = await sql`
-    update atom set state = 'ready', base_revision = ${revision}, chunks = ${chunks}, lease_owner = '', lease_until = '-infinity'
+    update atom set state = 'ready', base_revision = ${revision}, chunks = ${chunks}, lease_owner = '', lease_until = '-infinity', used_at = now()
     where environment_id = ${environmentId} and id = ${atomId} and lease_owner = ${owner} and state = 'building'`;
   return count === 1;
 }
 
-/** Atoms that are not built and that nobody but `owner` builds, of live environments, oldest first. */
-export async function unleasedAtoms(
+/** Leaves an atom that `owner` builds, or nobody, alone for `forMs`: no builder takes it before. */
+export async function postponeBuild(
   sql: Sql,
+  environmentId: number,
+  atomId: number,
   owner: string,
-  limit: number,
-): Promise<{ environmentId: number; atomId: number; isOutdated: boolean }[]> {
-  return sql<{ environmentId: number; atomId: number; isOutdated: boolean }[]>`
-    select atom.environment_id as "environmentId", atom.id as "atomId", semantics <> ${SEMANTICS_VERSION} as "isOutdated"
+  forMs: number,
+): Promise<void> {
+  await sql`
+    update atom set lease_owner = '', lease_until = now() + ${forMs} * interval '1 millisecond'
+    where environment_id = ${environmentId} and id = ${atomId} and (lease_until < now() or lease_owner = ${owner})
+      and (state = 'building' or semantics < ${SEMANTICS_VERSION})`;
+}
+
+/** Gives up the lease that `owner` holds on an atom, if it does: another builder need not wait for it to run out. */
+export async function releaseAtom(sql: Sql, environmentId: number, atomId: number, owner: string): Promise<void> {
+  await sql`
+    update atom set lease_owner = '', lease_until = '-infinity'
+    where environment_id = ${environmentId} and id = ${atomId} and lease_owner = ${owner}`;
+}
+
+/** An atom that waits for a builder; `isOutdated` is true for one of an earlier semantics version. */
+export interface UnleasedAtom {
+  readonly environmentId: number;
+  readonly atomId: number;
+  readonly isOutdated: boolean;
+}
+
+/** Atoms that are not built, or of an earlier semantics version, and that nobody but `owner` builds, of live environments, by environment and id. */
+export async function unleasedAtoms(sql: Sql, owner: string, limit: number): Promise<UnleasedAtom[]> {
+  return sql<UnleasedAtom[]>`
+    select atom.environment_id as "environmentId", atom.id as "atomId", semantics < ${SEMANTICS_VERSION} as "isOutdated"
     from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null
-    where (state = 'building' or semantics <> ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
+    where (state = 'building' and semantics = ${SEMANTICS_VERSION} or semantics < ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
     order by atom.environment_id, atom.id limit ${limit}`;
 }
 

@@ -88,6 +88,14 @@ export async function deleteChunks(
   await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = ${atomId} and chunk = any(${sql.array([...chunks], INT8_ARRAY)})`;
 }
 
+/** The smallest chunk that is at least `from` of which any atom has a row; undefined where there is none. */
+export async function nextStoredChunk(sql: Sql, environmentId: number, from: number): Promise<number | undefined> {
+  const [row] = await sql<{ chunk: number | null }[]>`
+    select min((select min(chunk) from atom_chunk where environment_id = ${environmentId} and atom_id = atom.id and chunk >= ${from})) as chunk
+    from atom where environment_id = ${environmentId}`;
+  return row?.chunk ?? undefined;
+}
+
 /** How many chunks an atom has. */
 export async function countChunks(sql: Sql, environmentId: number, atomId: number): Promise<number> {
   const [row] = await sql<{ count: number }[]>`

@@ -130,17 +130,23 @@ export const INT8_ARRAY = 1016;
 /** Postgres's type id of text[]. */
 export const TEXT_ARRAY = 1009;
 
+/** The head after a revision was taken. `knownAt` is when the log says that the known revision was committed; null where the log has it no more, or never had. */
+export interface TakenHead extends Head {
+  readonly knownAt: Date | null;
+}
+
 /**
  * Takes the next revision and writes its log row: the only serial point of an environment. It waits for the revision before, so
- * revisions commit in order. With `changesCatalog` the catalog moves to this revision too.
+ * revisions commit in order. With `changesCatalog` the catalog moves to this revision too. `known` is a revision that the caller saw committed.
  */
 export async function takeRevision(
   sql: Sql,
   environmentId: number,
   payload: Uint8Array,
   changesCatalog: boolean,
-): Promise<Head> {
-  const [head] = await sql<Head[]>`
+  known = 0,
+): Promise<TakenHead> {
+  const [head] = await sql<TakenHead[]>`
     with head as (
       update environment_head
       set revision = revision + 1,
@@ -152,7 +158,7 @@ export async function takeRevision(
       insert into atom_log (environment_id, revision, committed_at, payload)
       select environment_id, revision, committed_at, ${Buffer.from(payload)}::bytea from head
     )
-    select ${headColumns(sql)} from head`;
+    select ${headColumns(sql)}, (select committed_at from atom_log where environment_id = ${environmentId} and revision = ${known}) as "knownAt" from head`;
   if (head === undefined) throw new RollcallError('ENVIRONMENT_NOT_FOUND', 'the environment was deleted');
   return head;
 }

@@ -8,6 +8,7 @@ export const SEPARATOR = '\n';
 const LONG_MARK = '\u0002';
 /** A key of a Postgres index holds at most about 2,700 bytes. */
 const MAX_INDEXED_BYTES = 1800;
+const SURROGATE = /[\ud800-\udfff]/;
 
 /** A live identity. `traits` is the text of a JSON object (see `trait-text.ts`). */
 export interface StoredIdentity {
@@ -26,6 +27,18 @@ export function storedIdentifier(identifier: string): string {
 /** Whether an aggregated page holds a stored form that is not the identifier itself. */
 export function isLongForm(page: Uint8Array): boolean {
   return page.includes(LONG_MARK.charCodeAt(0));
+}
+
+/** Identities in the order in which writers lock and insert them: by the bytes of the stored identifier, as Postgres sorts it, then by id. */
+export function inLockOrder<Item extends Pick<StoredIdentity, 'id' | 'identifier'>>(items: readonly Item[]): Item[] {
+  const keyed = items.map((item) => ({ item, key: storedIdentifier(item.identifier) }));
+  // Where there are no surrogates, units of UTF-16 and bytes of UTF-8 sort alike.
+  if (keyed.some(({ key }) => SURROGATE.test(key)))
+    return keyed
+      .map(({ item, key }) => ({ item, bytes: Buffer.from(key) }))
+      .sort((a, b) => Buffer.compare(a.bytes, b.bytes) || a.item.id - b.item.id)
+      .map(({ item }) => item);
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.item.id - b.item.id)).map(({ item }) => item);
 }
 
 function longForm(identifier: string): string | null {
@@ -49,11 +62,20 @@ export async function findIdentities(sql: Sql, environmentId: number, wanted: Wa
   return sql<FoundIdentity[]>`select ${foundColumns(sql)} from identity where ${isWanted(sql, environmentId, wanted)}`;
 }
 
-/** Locks and reads identities in order of identifier. Rows stay locked to the end of the transaction. */
+/**
+ * Locks and reads identities in the order of `inLockOrder`. Rows stay locked to the end of the transaction. Whoever was waited for may have created some, which
+ * the statement that waited does not see: so what is there is read by a second one.
+ */
 export async function lockIdentities(sql: Sql, environmentId: number, wanted: Wanted): Promise<FoundIdentity[]> {
-  return sql<FoundIdentity[]>`
-    select ${foundColumns(sql)} from identity where ${isWanted(sql, environmentId, wanted)}
-    order by identity.identifier, id for no key update`;
+  const lockedRows = () =>
+    sql`from identity where ${isWanted(sql, environmentId, wanted)} order by identity.identifier, id for no key update`;
+  await sql`select count(*) from (select ${lockedRows()}) as locked`;
+  return sql<FoundIdentity[]>`select ${foundColumns(sql)} ${lockedRows()}`;
+}
+
+/** Waits for the other writers of an environment that read under locks, and keeps them out to the end of the transaction: they would wait for each other in rounds. */
+export async function lockWriters(sql: Sql, environmentId: number): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`rollcall.writers:${environmentId}`}, 0))`;
 }
 
 const foundColumns = (sql: Sql) => sql`
@@ -65,88 +87,77 @@ function isWanted(sql: Sql, environmentId: number, { identifiers, ids }: Wanted)
   return sql`environment_id = ${environmentId} and ((identifier = any(${stored}) and deleted_revision is null) ${isGiven})`;
 }
 
-/** Inserts identities; the ids of those that were inserted: one whose identifier or id another writer holds is left out. */
-export async function insertIdentities(
-  sql: Sql,
-  environmentId: number,
-  identities: readonly StoredIdentity[],
-): Promise<Set<number>> {
-  const sorted = [...identities].sort((a, b) => a.id - b.id);
-  const rows = await sql<{ id: number }[]>`
-    insert into identity (environment_id, id, identifier, long_identifier, traits)
-    select ${environmentId}, * from unnest(
-      ${sql.array(
-        sorted.map(({ id }) => id),
-        INT8_ARRAY,
-      )}::bigint[],
-      ${sql.array(
-        sorted.map(({ identifier }) => storedIdentifier(identifier)),
-        TEXT_ARRAY,
-      )}::text[],
-      ${sql.array(
-        sorted.map(({ identifier }) => longForm(identifier)),
-        TEXT_ARRAY,
-      )}::text[],
-      ${sql.array(
-        sorted.map(({ traits }) => traits),
-        TEXT_ARRAY,
-      )}::jsonb[])
-    on conflict do nothing returning id`;
-  return new Set(rows.map(({ id }) => id));
+/** How a row changes, given the version that was read. */
+export type RowPatch = FreeingPatch | TraitsPatch;
+
+/** The row gives up its identifier: a tombstone, until its transaction says of which revision or writes another identity there. */
+export interface FreeingPatch {
+  readonly kind: 'free';
+  readonly id: number;
+  readonly version: string;
 }
 
-/** How the traits of an identity change, given the version that was read: keys that go, and the text of a JSON object with those that come or change. */
+/** Keys that go, and the text of a JSON object with those that come or change. */
 export interface TraitsPatch {
+  readonly kind: 'traits';
+  readonly id: number;
   readonly version: string;
   readonly removed: readonly string[];
   readonly set: string;
 }
 
+/** The revision of tombstones until their transaction knows its own; later than any. */
+const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
+
 /**
- * Changes the traits of identities whose versions are still those; how many. By the row's place, which needs no index. One JSON document: an array of
- * texts would be escaped here and read twice there.
+ * Changes the rows whose versions are still those, one after the other; how many. By the row's place, which needs no index; place and transaction alone would
+ * name another row after `vacuum full`. One JSON document: an array of texts would be escaped here and read twice there.
  */
-export async function patchTraits(sql: Sql, environmentId: number, patches: readonly TraitsPatch[]): Promise<number> {
+export async function patchIdentities(sql: Sql, environmentId: number, patches: readonly RowPatch[]): Promise<number> {
   if (patches.length === 0) return 0;
   const { count } = await sql`
-    update identity set traits = (identity.traits - patch.removed) || patch.set
-    from jsonb_to_recordset(${`[${patches.map(patchRecord).join(',')}]`}::text::jsonb) as patch (place tid, written xid, removed text[], set jsonb)
-    where identity.ctid = patch.place and identity.xmin = patch.written and identity.environment_id = ${environmentId}`;
+    update identity set traits = case when patch.freed then '{}' else (identity.traits - coalesce(patch.removed, '{}')) || patch.set end,
+      deleted_revision = case when patch.freed then ${UNKNOWN_REVISION}::bigint end
+    from jsonb_to_recordset(${`[${patches.map(patchRecord).join(',')}]`}::text::jsonb)
+      as patch (id bigint, place tid, written xid, freed boolean, removed text[], set jsonb)
+    where identity.ctid = patch.place and identity.xmin = patch.written and identity.id = patch.id and identity.environment_id = ${environmentId}`;
   return count;
 }
 
-function patchRecord({ version, removed, set }: TraitsPatch): string {
+function patchRecord(patch: RowPatch): string {
+  const { id, version } = patch;
   const space = version.indexOf(' ');
-  return `{"place":"${version.slice(0, space)}","written":"${version.slice(space + 1)}","removed":${JSON.stringify(removed)},"set":${set}}`;
+  const row = `"id":${id},"place":"${version.slice(0, space)}","written":"${version.slice(space + 1)}"`;
+  if (patch.kind === 'free') return `{${row},"freed":true}`;
+  const removed = patch.removed.length === 0 ? '' : `"removed":${JSON.stringify(patch.removed)},`;
+  return `{${row},${removed}"set":${patch.set}}`;
 }
 
-/** Gives rows that this transaction has freed another identifier and brings them to life. */
-export async function reviveIdentities(
+/**
+ * Inserts identities in this order, or writes them into rows that this transaction has freed; how many. Where another writer holds an id, that one is left out;
+ * where another holds an identifier, it fails as a unique violation.
+ */
+export async function insertIdentities(
   sql: Sql,
   environmentId: number,
   identities: readonly StoredIdentity[],
-): Promise<void> {
-  for (const { id, identifier, traits } of identities) {
-    await sql`
-      update identity
-      set identifier = ${storedIdentifier(identifier)}, long_identifier = ${longForm(identifier)}, traits = ${traits}::text::jsonb, deleted_revision = null
-      where environment_id = ${environmentId} and id = ${id}`;
-  }
-}
-
-/** Turns rows whose versions are still those into tombstones; how many. */
-export async function freeIdentities(
-  sql: Sql,
-  environmentId: number,
-  versions: readonly string[],
-  revision: number,
 ): Promise<number> {
-  if (versions.length === 0) return 0;
+  if (identities.length === 0) return 0;
+  const texts = (textOf: (identity: StoredIdentity) => string | null) => sql.array(identities.map(textOf), TEXT_ARRAY);
+  const ids = sql.array(
+    identities.map(({ id }) => id),
+    INT8_ARRAY,
+  );
   const { count } = await sql`
-    update identity set deleted_revision = ${revision}, traits = '{}'
-    from unnest(${sql.array([...versions], TEXT_ARRAY)}::text[]) as version
-    where identity.ctid = split_part(version, ' ', 1)::tid and identity.xmin = split_part(version, ' ', 2)::xid
-      and environment_id = ${environmentId}`;
+    insert into identity (environment_id, id, identifier, long_identifier, traits)
+    select ${environmentId}, * from unnest(
+      ${ids}::bigint[],
+      ${texts(({ identifier }) => storedIdentifier(identifier))}::text[],
+      ${texts(({ identifier }) => longForm(identifier))}::text[],
+      ${texts(({ traits }) => traits)}::jsonb[])
+    on conflict (environment_id, id) do update
+    set identifier = excluded.identifier, long_identifier = excluded.long_identifier, traits = excluded.traits, deleted_revision = null
+    where identity.deleted_revision = ${UNKNOWN_REVISION}`;
   return count;
 }
 
@@ -204,32 +215,4 @@ export async function filterByIdentifier(
   const rows = await readIdentities(sql, environmentId, ids, false);
   const wanted = text.toLowerCase();
   return rows.filter(({ identifier }) => identifier.toLowerCase().includes(wanted)).map(({ id }) => id);
-}
-
-/** Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. */
-export async function holdRevision(
-  sql: Sql,
-  environmentId: number,
-  holder: string,
-  revision: number,
-  forMs: number,
-): Promise<void> {
-  await sql`
-    insert into held_revision (environment_id, holder, revision, held_until)
-    values (${environmentId}, ${holder}, ${revision}, now() + ${forMs} * interval '1 millisecond')
-    on conflict (environment_id, holder) do update set revision = excluded.revision, held_until = excluded.held_until`;
-}
-
-/** Ends what `holdRevision` began. */
-export async function releaseRevision(sql: Sql, environmentId: number, holder: string): Promise<void> {
-  await sql`delete from held_revision where environment_id = ${environmentId} and holder = ${holder}`;
-}
-
-/** The lowest revision that is held; undefined where none is. Forgets holders that are gone. */
-export async function lowestHeldRevision(sql: Sql, environmentId: number): Promise<number | undefined> {
-  await sql`delete from held_revision where environment_id = ${environmentId} and held_until < now()`;
-  const [row] = await sql<
-    { revision: number | null }[]
-  >`select min(revision) as revision from held_revision where environment_id = ${environmentId}`;
-  return row?.revision ?? undefined;
 }

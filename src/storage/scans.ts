@@ -51,7 +51,10 @@ export async function countIdentities(
   return row?.count ?? 0;
 }
 
-/** One trait of the live identities of [from, until), of which there are at most 2^19; `until - from` is at most 2^31. A text longer than MAX_COLUMN_TEXT comes cut. */
+/**
+ * One trait of the live identities of [from, until); `until - from` is at most 2^31. A text longer than MAX_COLUMN_TEXT comes cut. All come in one row: about 2^19 identities,
+ * and it fails where they do not fit one.
+ */
 export async function readTraitColumn(
   sql: Sql,
   environmentId: number,

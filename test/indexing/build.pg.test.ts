@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildAtom } from '../../src/indexing/build.js';
-import { dropAtoms, dropIdleAtoms, rebuildAtom } from '../../src/indexing/catalog-writer.js';
+import { dropAtoms, dropIdleAtoms, rebuildAtom, rebuildOutdatedAtom } from '../../src/indexing/catalog-writer.js';
 import { trim } from '../../src/indexing/fold.js';
 import { putList } from '../../src/indexing/segment-writer.js';
 import { leaseAtom, readAtoms, type StoredAtom, unleasedAtoms } from '../../src/storage/atoms.js';
@@ -161,9 +161,26 @@ describe('building an atom', () => {
       (await unleasedAtoms(fixture.database.sql, 'me', 10_000)).find((one) => one.environmentId === environment.id),
     ).toMatchObject({ atomId: id, isOutdated: true });
     await foldAll(fixture.database, environment);
-    await rebuildAtom(fixture.database, environment, id);
+    await rebuildOutdatedAtom(fixture.database, environment, id);
     await buildAll(fixture.database, environment);
     await expectRight();
+  });
+
+  it('of an earlier meaning is thrown away once, by whichever process comes first, and one of a later release never', async () => {
+    await buildAll(fixture.database, environment);
+    const { id } = await theAtom();
+    await fixture.database
+      .sql`update atom set semantics = semantics - 1 where environment_id = ${environment.id} and id = ${id}`;
+    expect(await rebuildOutdatedAtom(fixture.database, environment, id)).toBeDefined();
+    await buildAll(fixture.database, environment);
+    expect(await rebuildOutdatedAtom(fixture.database, environment, id)).toBeUndefined();
+    expect((await theAtom()).state).toBe('ready');
+    await fixture.database
+      .sql`update atom set semantics = semantics + 1 where environment_id = ${environment.id} and id = ${id}`;
+    const waiting = await unleasedAtoms(fixture.database.sql, 'me', 10_000);
+    expect(waiting.filter((atom) => atom.environmentId === environment.id)).toEqual([]);
+    for (const reset of [rebuildOutdatedAtom, rebuildAtom])
+      expect(await reset(fixture.database, environment, id)).toBeUndefined();
   });
 
   it('keeps the log from its registration on, whatever is trimmed', async () => {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildAtom } from '../../src/indexing/build.js';
 import { inTransaction } from '../../src/storage/database.js';
 import type { Environment } from '../../src/storage/environments.js';
-import { lockIdentities, purgeTombstones, reviveIdentities } from '../../src/storage/identities.js';
+import { insertIdentities, lockIdentities, patchIdentities, purgeTombstones } from '../../src/storage/identities.js';
 import {
   applyTo,
   buildAll,
@@ -133,12 +133,19 @@ describe('an environment that is given its ordinals', () => {
     );
   });
 
+  it('does not delete by an identifier what has come to another in the same batch', async () => {
+    await apply(upsert('a', { n: '0' }, 5));
+    await apply(remove('a', 5), upsert('c', { n: '1' }, 5), remove('a'));
+    expect((await states()).filter(([id]) => id === 5)).toEqual([[5, 'c', { n: '1' }]]);
+  });
+
   it('keeps a tombstone from a purge while a writer brings it back, and the purge does not wait for the writer', async () => {
     await apply(remove('a', 5), remove('b', 6));
     await inTransaction(fixture.connect(), { isolation: 'read committed' }, async (tx) => {
-      await lockIdentities(tx, environment.id, { identifiers: [], ids: [5] });
+      const [row] = await lockIdentities(tx, environment.id, { identifiers: [], ids: [5] });
       await purgeTombstones(fixture.database.sql, environment.id, 2 ** 40);
-      await reviveIdentities(tx, environment.id, [{ id: 5, identifier: 'back', traits: '{}' }]);
+      await patchIdentities(tx, environment.id, [{ kind: 'free', id: 5, version: row?.version ?? '' }]);
+      await insertIdentities(tx, environment.id, [{ id: 5, identifier: 'back', traits: '{}' }]);
     });
     expect(await states()).toEqual([[5, 'back', {}]]);
     expect(await fixture.database.sql`select from identity where environment_id = ${environment.id}`).toHaveLength(1);

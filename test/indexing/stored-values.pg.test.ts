@@ -164,6 +164,7 @@ describe('identifiers', () => {
       [OrdinalSet.of([set.at(all.length - 1) ?? 0]), ['plain']],
     ] as const) {
       for await (const page of readPages(fixture.database, environment.id, {
+        revision: 1,
         set: members,
         after: -1,
         limit: 100,

@@ -80,7 +80,7 @@ describe('I5: a read sees exactly one revision', () => {
     const stop = startSwapping();
     const roomy = createIndex(fixture.connect(), environment);
     const tight = createIndex(fixture.connect(), environment, {
-      chunkCache: new SetCache(1_500),
+      chunkCache: new SetCache(7_644),
       composedCache: new SetCache(1),
     });
     const database = fixture.database;
@@ -105,7 +105,7 @@ describe('I5: a read sees exactly one revision', () => {
   it('when it selects and checks while the log is folded and memory is told of other revisions', async () => {
     const stop = startSwapping();
     const index = createIndex(fixture.connect(), environment, {
-      chunkCache: new SetCache(1_500),
+      chunkCache: new SetCache(7_644),
       composedCache: new SetCache(1),
     });
     for (let read = 0; read < 25; read++) {

@@ -11,13 +11,16 @@ import type { Environment, OrdinalMode } from '../../src/storage/environments.js
 import {
   applyTo,
   buildAll,
+  condition,
   createApplier,
   createFixture,
   createIndex,
+  definition,
   type Fixture,
   ordinalsWhere,
   putSegment,
   readTruth,
+  upsert,
 } from '../helpers/fixture.js';
 import { isMember } from '../helpers/oracle.js';
 import { changes, checkProperty, segmentSets } from '../helpers/random-segments.js';
@@ -47,6 +50,7 @@ const cases = fc.constantFrom<OrdinalMode>('allotted', 'given').chain((mode) =>
 async function streamed(environment: Environment, set: OrdinalSet, includeTraits: boolean): Promise<string[]> {
   const identifiers: string[] = [];
   for await (const page of readPages(fixture.database, environment.id, {
+    revision: 1,
     set,
     after: START,
     limit: Infinity,
@@ -159,5 +163,22 @@ describe('I6: count = number of streamed members; sample is among the members; c
         ]);
       }
     }
+  });
+});
+
+describe('I6: a member that is not to be found any more', () => {
+  it('ends a stream and a page with CURSOR_EXPIRED: what is missing is never passed over', async () => {
+    const environment = await fixture.environment();
+    await applyTo(createApplier(fixture.database), environment, ...['a', 'b', 'c'].map((name) => upsert(name)));
+    await putSegment(fixture.database, environment, 'all', definition([condition('none', 'IS_NOT_SET')]));
+    await buildAll(fixture.database, environment);
+    const index = createIndex(fixture.database, environment);
+    const selection = await select(fixture.database, index, { kind: 'segment', key: 'all' }, latest);
+    await fixture.database.sql`delete from identity where environment_id = ${environment.id} and identifier = 'b'`;
+    const isExpired = { reason: 'CURSOR_EXPIRED' };
+    await expect(streamed(environment, selection.set, false)).rejects.toMatchObject(isExpired);
+    await expect(streamed(environment, selection.set, true)).rejects.toMatchObject(isExpired);
+    const page = { after: START, size: 10, query: '', includeTraits: false, signal };
+    await expect(listPage(fixture.database, index, selection, page)).rejects.toMatchObject(isExpired);
   });
 });

@@ -69,6 +69,7 @@ async function goOn(cursor: string | undefined, isStrict = false, from = index):
 /** One page of two members: their identifiers, and the cursor after them. */
 async function readPage({ selection, after }: Resumed): Promise<{ identifiers: string[]; cursor: string }> {
   for await (const page of readPages(fixture.database, environment.id, {
+    revision: 1,
     set: selection.set,
     after,
     limit: 2,

@@ -1,13 +1,18 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { OrdinalSet } from '../../src/core/bitmap.js';
+import { encodeFlips } from '../../src/core/flips.js';
+import { buildAtom } from '../../src/indexing/build.js';
 import { rebuildAtom } from '../../src/indexing/catalog-writer.js';
 import { CorruptAtoms, fold, trim } from '../../src/indexing/fold.js';
-import { verify } from '../../src/indexing/verify.js';
+import { type Difference, verify } from '../../src/indexing/verify.js';
 import { readAtoms } from '../../src/storage/atoms.js';
+import { writeChunks } from '../../src/storage/chunks.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
   applyTo,
   bitmapOf,
   buildAll,
+  buildOptions,
   condition,
   createApplier,
   createFixture,
@@ -17,6 +22,7 @@ import {
   foldAll,
   membersOf,
   putSegment,
+  remove,
   selectSegment,
   setTraits,
   upsert,
@@ -92,6 +98,12 @@ async function damage(statement: string): Promise<void> {
   await chunks(statement.replace('a.$where', `a.environment_id = ${environment.id} and a.atom_id = ${atomId}`));
 }
 
+/** Where the atoms are not what the identities say. */
+async function verifyAll(): Promise<readonly Difference[]> {
+  const { signal } = new AbortController();
+  return (await verify(fixture.database, environment, { sampleShare: 1, maxRanges: Infinity, signal })).differences;
+}
+
 async function select(reported: number[] = []) {
   const index = createIndex(fixture.database, environment, { onCorrupt: (_, id) => reported.push(id) });
   return selectSegment(fixture.database, index, 'pro');
@@ -127,20 +139,14 @@ describe('I9: a torn or corrupt chunk is detected, reported and rebuilt, never u
   });
 
   it('by verification, which also tells bits that are intact but wrong', async () => {
-    const verifyAll = () =>
-      verify(fixture.database, environment, {
-        sampleShare: 1,
-        maxRanges: Infinity,
-        signal: new AbortController().signal,
-      });
-    expect((await verifyAll()).differences).toEqual([]);
+    expect(await verifyAll()).toEqual([]);
     await damage(`update atom_chunk set crc32c = crc32c # 1 where $where and chunk = 0`);
     await fixture.database
       .sql`update identity set traits = '{}' where environment_id = ${environment.id} and id = ${CHUNK}`;
     await fixture.database
       .sql`update identity set traits = '{"plan": "free"}' where environment_id = ${environment.id} and id = ${2 ** 32}`;
     expect(
-      (await verifyAll()).differences.map(({ chunk, missing, surplus, isCorrupt }) => ({
+      (await verifyAll()).map(({ chunk, missing, surplus, isCorrupt }) => ({
         chunk,
         missing,
         surplus,
@@ -151,6 +157,56 @@ describe('I9: a torn or corrupt chunk is detected, reported and rebuilt, never u
       { chunk: 1, missing: 0, surplus: 1, isCorrupt: false },
       { chunk: 65536, missing: 0, surplus: 1, isCorrupt: false },
     ]);
+  });
+
+  it('by verification where no identity lives', async () => {
+    const applier = createApplier(fixture.database);
+    await applyTo(applier, environment, ...[CHUNK, CHUNK + 1, CHUNK + 2].map((id) => remove(`user-${id}`, id)));
+    await foldAll(fixture.database, environment);
+    const set = OrdinalSet.of([CHUNK + 7]);
+    await writeChunks(fixture.database.sql, environment.id, atomId, 1, [set.chunk(1) ?? []].flat());
+    expect(await verifyAll()).toMatchObject([{ atomId, chunk: 1, missing: 0, surplus: 1, isCorrupt: false }]);
+  });
+
+  it('by a build that finds it, which begins again', async () => {
+    await rebuildAtom(fixture.database, environment, atomId);
+    const { signal } = new AbortController();
+    let looks = 0;
+    const afterScan = new Proxy(signal, {
+      get: (target, name) => (name === 'aborted' ? ++looks > 3 : (Reflect.get(target, name) as unknown)),
+    });
+    await buildAtom(fixture.database, environment, atomId, { ...buildOptions('one'), leaseMs: 0, signal: afterScan });
+    await damage(`update atom_chunk set crc32c = crc32c # 1 where $where and chunk = 0`);
+    await applyTo(createApplier(fixture.database), environment, setTraits('user-1', { plan: '"free"' }, 1));
+    expect(await buildAtom(fixture.database, environment, atomId, buildOptions('two'))).toBeUndefined();
+    await buildAll(fixture.database, environment);
+    expect([...(await select()).set]).toEqual(MEMBERS.filter((id) => id !== 1));
+  });
+
+  it('for good: what the log has of an atom from before it was built again is not put onto it', async () => {
+    const { revisions } = await applyTo(
+      createApplier(fixture.database),
+      environment,
+      setTraits('user-1', { n: '1' }, 1),
+      upsert('user-9', {}, 9),
+    );
+    const flips = {
+      catalogChanged: false,
+      atoms: new Map([
+        [atomId, { set: [9], cleared: [] }],
+        [0, { set: [9], cleared: [] }],
+      ]),
+    };
+    await fixture.database.sql`
+      update atom_log set payload = ${encodeFlips(flips)} where environment_id = ${environment.id} and revision = ${revisions.get(environment.key) ?? 0}`;
+    expect(await verifyAll()).toMatchObject([{ atomId, chunk: 0, missing: 0, surplus: 1 }]);
+    await rebuildAtom(fixture.database, environment, atomId);
+    await buildAll(fixture.database, environment);
+    await applyTo(createApplier(fixture.database), environment, setTraits('user-9', { n: '2' }, 9));
+    expect(await verifyAll()).toEqual([]);
+    await foldAll(fixture.database, environment);
+    expect(await verifyAll()).toEqual([]);
+    expect([...(await select()).set]).toEqual(MEMBERS);
   });
 
   it('by memory that has the atom, too, once it was built again', async () => {

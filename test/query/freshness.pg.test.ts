@@ -137,6 +137,7 @@ describe('the indexes of a process', () => {
       composedCache: new SetCache(1_000_000),
       maxStalenessMs: 60_000,
       pollIntervalMs: 10,
+      touchIntervalMs: 10,
       onCorrupt: () => undefined,
       onError: (error) => errors.push(error),
     });

@@ -209,6 +209,22 @@ describe('a sample', () => {
     );
   });
 
+  it('whose traits would be too large for one answer is refused, not cut short', async () => {
+    const bio = text('b'.repeat(50_000));
+    await apply(
+      one,
+      Array.from({ length: 100 }, (_, n) => upsert(`talker-${n}`, { bio })),
+    );
+    await putSegment(one, 'talkers', [all(condition('bio', 'IS_SET', ''))]);
+    const sample = (size: number, includeTraits: boolean) =>
+      one.membership.sample({ selector: segmentSelector('talkers'), size, includeTraits });
+    expect(await refusal(sample(100, true))).toMatchObject({ reason: 'INVALID_REQUEST', metadata: { field: 'size' } });
+    expect((await sample(100, false)).members.length).toBe(100);
+    expect((await sample(50, true)).members.map(({ traits }) => traits['bio']?.kind)).toEqual(
+      Array<unknown>(50).fill(bio.kind),
+    );
+  });
+
   it('draws every member equally often, none of them twice', async () => {
     await putSegment(one, 'ten', [all(condition('n', 'LESS_THAN', '11'))]);
     const drawn = new Map<string, number>();

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { formatTrait, joinTraits, splitTraits } from '../../src/core/trait-text.js';
 import { inTransaction } from '../../src/storage/database.js';
-import { findIdentities, insertIdentities, patchTraits, readIdentities } from '../../src/storage/identities.js';
+import { findIdentities, insertIdentities, patchIdentities, readIdentities } from '../../src/storage/identities.js';
 import { createTestDatabase, type TestDatabase } from '../helpers/postgres.js';
 import { traitValues } from '../helpers/trait-values.js';
 
@@ -39,10 +39,12 @@ it('a patch removes and sets what it names, to the digit, and leaves the rest', 
       const removedOf = (before: object): string[] => Object.keys(before).filter((_key, place) => place % 2 === 0);
       const versions = await versionsOf(ENVIRONMENT);
       await inTransaction(database.db, { isolation: 'read committed' }, (tx) =>
-        patchTraits(
+        patchIdentities(
           tx,
           ENVIRONMENT,
           cases.map(([before, set], index) => ({
+            kind: 'traits',
+            id: index + 1,
             version: versions.get(index + 1) ?? '',
             removed: removedOf(before),
             set: joinTraits(new Map(Object.entries(set))),
@@ -68,9 +70,14 @@ it('a patch of a version that is gone changes nothing, and of one environment no
   for (const environment of [ENVIRONMENT, ENVIRONMENT + 1])
     await insertIdentities(database.db.sql, environment, [{ id: 1, identifier: 'a', traits: '{"x": 1}' }]);
   const version = (await versionsOf(ENVIRONMENT)).get(1) ?? '';
-  const patch = (set: string) => patchTraits(database.db.sql, ENVIRONMENT, [{ version, removed: [], set }]);
+  const patch = (set: string) =>
+    patchIdentities(database.db.sql, ENVIRONMENT, [{ kind: 'traits', id: 1, version, removed: [], set }]);
   expect([await patch('{"x": 1.0}'), await patch('{"x": 2}')]).toEqual([1, 0]);
-  expect(await patchTraits(database.db.sql, ENVIRONMENT + 2, [{ version, removed: [], set: '{"x": 3}' }])).toBe(0);
+  expect(
+    await patchIdentities(database.db.sql, ENVIRONMENT + 2, [
+      { kind: 'traits', id: 1, version, removed: [], set: '{"x": 3}' },
+    ]),
+  ).toBe(0);
   const [patched] = await readIdentities(database.db.sql, ENVIRONMENT, [1], true);
   const [other] = await readIdentities(database.db.sql, ENVIRONMENT + 1, [1], true);
   expect([patched?.traits, other?.traits]).toEqual(['{"x": 1.0}', '{"x": 1}']);

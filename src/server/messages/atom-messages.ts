@@ -3,7 +3,7 @@ import type { AtomDefinition } from '../../core/atoms.js';
 import { UNIVERSE_ATOM_ID } from '../../core/flips.js';
 import { AtomState, type AtomStatusSchema } from '../../gen/rollcall/v1/index_service_pb.js';
 import type { StoredAtom } from '../../storage/atoms.js';
-import { builtShare } from '../build-progress.js';
+import { builtShare } from '../reads/build-progress.js';
 
 /** `highest` is the highest ordinal of its environment. */
 export function atomStatus(

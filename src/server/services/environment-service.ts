@@ -17,11 +17,9 @@ import {
   listEnvironments,
   markEnvironmentDeleted,
 } from '../../storage/environments.js';
+import { DEFAULT_ORGANISATION, DEFAULT_PROJECT } from '../default-tenancy.js';
 import type { Handlers } from '../transport/handlers.js';
 import { pageSizeOf, readNameToken, writeNameToken } from '../messages/name-tokens.js';
-
-/** Where an environment or segment goes that names no project or organisation. */
-export const DEFAULT_PROJECT = 'default';
 
 /** The handlers of EnvironmentService. */
 export function environmentHandlers(
@@ -39,7 +37,7 @@ export function environmentHandlers(
         key,
         name: name === '' ? key : name,
         project: project === '' ? DEFAULT_PROJECT : project,
-        organisation: organisation === '' ? DEFAULT_PROJECT : organisation,
+        organisation: organisation === '' ? DEFAULT_ORGANISATION : organisation,
         ordinalMode: ordinalMode === OrdinalModeMessage.GIVEN ? 'given' : 'allotted',
         identityKeyMode: identityKeyMode === KeyModeMessage.ID ? 'id' : 'composite',
       });

@@ -7,7 +7,7 @@ import { type Difference, verify } from '../../indexing/verify.js';
 import type { EnvironmentIndexes } from '../../query/environment-indexes.js';
 import type { Database } from '../../storage/database.js';
 import { highestOrdinal } from '../../storage/scans.js';
-import { findAtom } from '../build-progress.js';
+import { findAtom } from '../reads/build-progress.js';
 import { atomStatus, describeAtom } from '../messages/atom-messages.js';
 import type { Handlers } from '../transport/handlers.js';
 import { deadLetterHandlers } from './dead-letter-handlers.js';

@@ -43,7 +43,13 @@ export async function readStatus(
   const wanted =
     key === '' ? await listEnvironments(database.sql, '', MAX_ENVIRONMENTS) : [await expectEnvironment(database, key)];
   const environments: EnvironmentStatus[] = [];
-  for (const one of wanted) environments.push(await statusOf(rooms, one, includeAtoms));
+  for (const one of wanted) {
+    const status = await statusOf(rooms, one, includeAtoms).catch((error: unknown) => {
+      if (key === '' && isGone(error)) return undefined;
+      throw error;
+    });
+    if (status !== undefined) environments.push(status);
+  }
   const feed = feedStatusMessage(
     await rooms.readFeed(),
     await summarizeDeadLetters(database.sql),
@@ -61,6 +67,7 @@ async function statusOf(
 ): Promise<EnvironmentStatus> {
   const index = await indexes.get(environment.key);
   const isReady = await canAnswer(index);
+  const { identities = 0, asOf, isLoaded } = index;
   const head = await readHead(sql, environment.id);
   const atoms = await readAtoms(sql, environment.id);
   const log = await measureLog(sql, environment.id, 0);
@@ -71,10 +78,10 @@ async function statusOf(
   return {
     environment: environment.key,
     state: isReady ? EnvironmentState.READY : EnvironmentState.LOADING,
-    identities: BigInt(index.identities ?? 0),
+    identities: BigInt(identities),
     revision: BigInt(head?.revision ?? 0),
     catalogRevision: BigInt(head?.catalogRevision ?? 0),
-    asOf: timestampFromDate(index.asOf),
+    ...(isLoaded ? { asOf: timestampFromDate(asOf) } : {}),
     logRevisions: BigInt(log.revisions),
     logBytes: BigInt(log.bytes),
     atomsReady: BigInt(ready),
@@ -98,6 +105,11 @@ async function canAnswer(index: EnvironmentIndex): Promise<boolean> {
       return false;
     throw error;
   }
+}
+
+/** Whether an environment was deleted since it was listed. */
+function isGone(error: unknown): boolean {
+  return error instanceof RollcallError && error.reason === 'ENVIRONMENT_NOT_FOUND';
 }
 
 function totalsOf(environments: readonly EnvironmentStatus[]) {

@@ -13,19 +13,19 @@ import { checkMembership } from '../../query/check.js';
 import { decodeCursor, encodeCursor, hashQuery } from '../../query/cursor.js';
 import { explain } from '../../query/explain.js';
 import { listPage } from '../../query/member-pages.js';
-import type { ServedSegment } from '../../query/reader-catalog.js';
+import type { ServedDefinition } from '../../query/environment-index.js';
 import { resume } from '../../query/resume.js';
-import { sampleOrdinals } from '../../query/sample.js';
+import { readSample, sampleOrdinals } from '../../query/sample.js';
 import { countMembers, select } from '../../query/select.js';
 import type { Database } from '../../storage/database.js';
-import { readIdentities, type StoredIdentity } from '../../storage/identities.js';
-import { awaitRevision } from '../await-revision.js';
+import type { StoredIdentity } from '../../storage/identities.js';
+import { awaitRevision } from '../reads/await-revision.js';
 import type { CallContext, EncodedMessage, Handlers } from '../transport/handlers.js';
 import type { HeldRevisions } from '../held-revisions.js';
-import { knowSegments } from '../known-segments.js';
+import { knowSegments } from '../reads/known-segments.js';
 import { checkResultMessage, explainedNodeMessage } from '../messages/membership-messages.js';
 import { streamMembers } from '../member-stream.js';
-import { type ReadTarget, type ReadTargetNeeds, withTarget } from '../read-target.js';
+import { type ReadTarget, type ReadTargetNeeds, withTarget } from '../reads/read-target.js';
 import { freshnessOf, identityOf } from '../messages/selector-messages.js';
 import { traitMessagesOf } from '../messages/trait-messages.js';
 
@@ -80,7 +80,7 @@ async function sample(database: Database, request: SampleRequest, { index, targe
   const selection = await select(database, index, target, freshness);
   const seed = request.seed ?? randomBytes(8).readBigInt64LE();
   const ordinals = sampleOrdinals(selection.set, request.size === 0 ? DEFAULT_SAMPLE_SIZE : request.size, seed);
-  const identities = await readIdentities(database.sql, index.environment.id, [...ordinals], request.includeTraits);
+  const identities = await readSample(database.sql, index.environment.id, ordinals, request.includeTraits);
   return { members: identities.map(memberMessage), count: BigInt(selection.set.size), seed, ...stateOf(selection) };
 }
 
@@ -163,7 +163,7 @@ function stateOf({
 }: {
   readonly revision: number;
   readonly asOf: Date;
-  readonly served: ServedSegment;
+  readonly served: Pick<ServedDefinition, 'etag' | 'isPending'>;
 }) {
   return { revision: BigInt(revision), asOf: timestampFromDate(asOf), etag: served.etag, pending: served.isPending };
 }

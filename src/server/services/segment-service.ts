@@ -11,7 +11,7 @@ import {
 } from '../../indexing/segment-writer.js';
 import type { Database } from '../../storage/database.js';
 import { findSegment, listSegments, type StoredSegment } from '../../storage/segments.js';
-import { DEFAULT_PROJECT } from './environment-service.js';
+import { DEFAULT_PROJECT } from '../default-tenancy.js';
 import type { Handlers } from '../transport/handlers.js';
 import { readListUpload } from '../list-upload.js';
 import { pageSizeOf, readNameToken, writeNameToken } from '../messages/name-tokens.js';
@@ -73,7 +73,7 @@ function expectSegment(message: Segment | undefined): Segment {
   return message;
 }
 
-/** What is left out of an update stays: whether the segment is enabled. */
+/** What is left out of an update stays where it is whether the segment is enabled, or its name; a description that is left out is erased. */
 function draftOf(message: Segment, current: StoredSegment | undefined): SegmentDraft {
   const { key, name, description, parent, dialect, rules } = message;
   const enabled = message.enabled ?? current?.definition.enabled ?? true;

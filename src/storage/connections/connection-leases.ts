@@ -29,6 +29,11 @@ export class ConnectionLeases {
     this.#options = options;
   }
 
+  /** How many connections are lent at most at once. */
+  get limit(): number {
+    return this.#options.maxLeases;
+  }
+
   /** Lends a connection to `work`. Aborting ends the wait for one; it is up to `work` to honour the signal after that. */
   async lend<T>(signal: AbortSignal | undefined, work: (lease: ConnectionLease) => Promise<T>): Promise<T> {
     const lease = await this.#acquire(signal);

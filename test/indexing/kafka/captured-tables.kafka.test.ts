@@ -32,7 +32,13 @@ const message = ({ key, value }: SourceEvent, partition = 0): TestMessage => ({
 });
 
 function identityRow(id: number): TestMessage {
-  const after = { id, identifier: `user-${id}`, environment_id: 7, created_date: '2026-01-01T00:00:00Z', system_traits: {} };
+  const after = {
+    id,
+    identifier: `user-${id}`,
+    environment_id: 7,
+    created_date: '2026-01-01T00:00:00Z',
+    system_traits: {},
+  };
   return message(eventOf('environments_identity', 'r', { after }), id % 2);
 }
 

@@ -1,16 +1,16 @@
-import { RollcallError } from '../core/errors.js';
-import type { Freshness as FreshnessMessage } from '../gen/rollcall/v1/freshness_pb.js';
-import type { Selector } from '../gen/rollcall/v1/selector_pb.js';
-import type { EnvironmentIndex } from '../query/environment-index.js';
-import type { EnvironmentIndexes } from '../query/environment-indexes.js';
-import type { Freshness, Target } from '../query/select.js';
-import type { Database } from '../storage/database.js';
+import { RollcallError } from '../../core/errors.js';
+import type { Freshness as FreshnessMessage } from '../../gen/rollcall/v1/freshness_pb.js';
+import type { Selector } from '../../gen/rollcall/v1/selector_pb.js';
+import type { EnvironmentIndex } from '../../query/environment-index.js';
+import type { EnvironmentIndexes } from '../../query/environment-indexes.js';
+import type { Freshness, Target } from '../../query/select.js';
+import type { Database } from '../../storage/database.js';
 import { awaitRevision } from './await-revision.js';
 import { withBuildProgress } from './build-progress.js';
 import type { Drafts } from './drafts.js';
-import type { CallContext } from './transport/handlers.js';
+import type { CallContext } from '../transport/handlers.js';
 import { knowSegments } from './known-segments.js';
-import { freshnessOf, targetOf } from './messages/selector-messages.js';
+import { freshnessOf, targetOf } from '../messages/selector-messages.js';
 
 /** What a read is about: a target that can be served. */
 export interface ReadTarget {

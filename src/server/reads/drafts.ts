@@ -1,24 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { checkSegment } from '../core/compile.js';
-import { RollcallError } from '../core/errors.js';
-import { referencesOf } from '../core/segments.js';
-import type { CommittedRevision } from '../indexing/applier.js';
-import { registerAtoms } from '../indexing/catalog-writer.js';
-import { resolveLists } from '../indexing/segment-writer.js';
-import type { EnvironmentIndex } from '../query/environment-index.js';
-import type { Target } from '../query/select.js';
-import type { Database } from '../storage/database.js';
-import type { CallContext } from './transport/handlers.js';
+import { checkSegment } from '../../core/compile.js';
+import { RollcallError } from '../../core/errors.js';
+import { referencesOf } from '../../core/segments.js';
+import type { CommittedRevision } from '../../indexing/applier.js';
+import { registerAtoms } from '../../indexing/catalog-writer.js';
+import { resolveLists } from '../../indexing/segment-writer.js';
+import type { EnvironmentIndex } from '../../query/environment-index.js';
+import type { Target } from '../../query/select.js';
+import type { Database } from '../../storage/database.js';
+import type { CallContext } from '../transport/handlers.js';
 import { knowSegments } from './known-segments.js';
 
 /** What drafts need of the other rooms. */
 export interface DraftsOptions {
   readonly database: Database;
+  /** How many drafts of an organisation may wait for their atoms at once in this process. */
   readonly maxBuildsPerOrganisation: number;
   /** Told of the revision that registered atoms, so that they are built. */
   readonly onRegistered: (revision: CommittedRevision) => void;
 }
 
+/** Atoms that may be under way in an environment for each draft that may wait: calls that give up leave theirs behind. A single draft may have more. */
+const ATOMS_PER_BUILD = 32;
 /** How long a draft waits for its atoms where the caller set no deadline. */
 const DEFAULT_WAIT_MS = 30_000;
 /** Left of the time until the deadline to say how far it has come. */
@@ -59,6 +62,7 @@ export class Drafts {
   ): Promise<void> {
     const until = endOfWait(context.deadline);
     const missing = index.catalog.atomsMissingFor(target.key, target.definition);
+    this.#checkRoom(index, missing.size);
     const committed = await registerAtoms(this.#options.database, index.environment, missing);
     if (committed !== undefined) this.#options.onRegistered(committed);
     for (;;) {
@@ -70,13 +74,18 @@ export class Drafts {
     }
   }
 
+  #checkRoom({ catalog, environment: { organisation } }: EnvironmentIndex, missing: number): void {
+    const limit = this.#options.maxBuildsPerOrganisation * ATOMS_PER_BUILD;
+    const { building } = catalog;
+    if (missing > 0 && building > 0 && building + missing > limit)
+      throw tooManyBuilds(`the environment has ${building} atoms being built already`, organisation, limit);
+  }
+
   async #inTurn(organisation: string, work: () => Promise<void>): Promise<void> {
     const waiting = this.#waiting.get(organisation) ?? 0;
-    if (waiting >= this.#options.maxBuildsPerOrganisation) {
-      throw new RollcallError('TOO_MANY_BUILDS', `the organisation has ${waiting} drafts being built already`, {
-        metadata: { organisation, limit: String(waiting), retryAfterMs: '1000' },
-      });
-    }
+    const limit = this.#options.maxBuildsPerOrganisation;
+    if (waiting >= limit)
+      throw tooManyBuilds(`the organisation has ${waiting} drafts being built already`, organisation, limit);
     this.#waiting.set(organisation, waiting + 1);
     try {
       await work();
@@ -86,6 +95,12 @@ export class Drafts {
       else this.#waiting.delete(organisation);
     }
   }
+}
+
+function tooManyBuilds(message: string, organisation: string, limit: number): RollcallError {
+  return new RollcallError('TOO_MANY_BUILDS', message, {
+    metadata: { organisation, limit: String(limit), retryAfterMs: '1000' },
+  });
 }
 
 function endOfWait(deadline: Date | undefined): number {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EnvironmentIndex } from '../query/environment-index.js';
-import type { Freshness } from '../query/select.js';
-import type { CallContext } from './transport/handlers.js';
+import type { EnvironmentIndex } from '../../query/environment-index.js';
+import type { Freshness } from '../../query/select.js';
+import type { CallContext } from '../transport/handlers.js';
 
 /** How long a revision is waited for where the caller set no deadline. */
 const DEFAULT_WAIT_MS = 5_000;

@@ -1,9 +1,9 @@
-import { RollcallError } from '../core/errors.js';
-import { UNIVERSE_ATOM_ID } from '../core/flips.js';
-import { readAtoms, readUniverse, type StoredAtom } from '../storage/atoms.js';
-import type { Database, Sql } from '../storage/database.js';
-import type { Environment } from '../storage/environments.js';
-import { highestOrdinal } from '../storage/scans.js';
+import { RollcallError } from '../../core/errors.js';
+import { UNIVERSE_ATOM_ID } from '../../core/flips.js';
+import { readAtoms, readUniverse, type StoredAtom } from '../../storage/atoms.js';
+import type { Database, Sql } from '../../storage/database.js';
+import type { Environment } from '../../storage/environments.js';
+import { highestOrdinal } from '../../storage/scans.js';
 
 /** How much of an atom is built, 0 to 1; 1 only once it is ready. */
 export function builtShare(atom: Pick<StoredAtom, 'state' | 'scannedBelow'>, highest: number): number {
