@@ -39,7 +39,14 @@ export async function* streamMembers(database: Database, plan: StreamPlan): Asyn
   let after = plan.after;
   let sent = 0;
   let checksum = 0;
-  for await (const page of readPages(database, plan.environmentId, { set, revision: selection.revision, after, limit, includeTraits, signal })) {
+  for await (const page of readPages(database, plan.environmentId, {
+    set,
+    revision: selection.revision,
+    after,
+    limit,
+    includeTraits,
+    signal,
+  })) {
     checksum = addToChecksum(checksum, page);
     for (const { bytes, count, lastOrdinal } of encodePage(page)) {
       after = lastOrdinal;
