@@ -27,7 +27,7 @@ afterEach(async () => {
 
 const message = ({ key, value }: SourceEvent, partition = 0): TestMessage => ({
   key,
-  value: value === null ? null : Buffer.from(value),
+  value: Buffer.from(value),
   partition,
 });
 
