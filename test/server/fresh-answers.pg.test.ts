@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { CountResponse } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import { inTransaction } from '../../src/storage/database.js';
 import { createTestDatabase } from '../helpers/postgres.js';
 import type { TestDatabase } from '../helpers/postgres.js';
 import {
@@ -164,20 +165,22 @@ describe('a segment that is edited', () => {
   });
 
   it('that is new says how far it is built, and is never answered with 0 (I10)', async () => {
-    await one.segments.create({
-      segment: { key: 'slow', rules: [all(condition('$.identity.identifier', 'REGEX', '.*1.*2.*3$'))] },
-    });
     const refusals: Record<string, string>[] = [];
-    const counted = await eventually(
-      () =>
-        counts(segmentSelector('slow')).catch(async (error: unknown) => {
-          refusals.push((await refusal(Promise.reject(error instanceof Error ? error : new Error('odd')))).metadata);
-          throw error;
-        }),
-      (error) => reasonOf(error) === 'ATOM_BUILDING',
-    );
+    const ask = (): Promise<CountResponse> =>
+      counts(segmentSelector('slow')).catch(async (error: unknown) => {
+        refusals.push((await refusal(Promise.reject(error instanceof Error ? error : new Error('odd')))).metadata);
+        throw error;
+      });
+    await inTransaction(database.db, { isolation: 'read committed' }, async (tx) => {
+      // The build cannot write what it reads yet.
+      await tx`lock table atom_chunk in share mode`;
+      await one.segments.create({
+        segment: { key: 'slow', rules: [all(condition('$.identity.identifier', 'REGEX', '.*1.*2.*3$'))] },
+      });
+      await expect(ask()).rejects.toSatisfy((error) => reasonOf(error) === 'ATOM_BUILDING');
+    });
+    const counted = await eventually(ask, (error) => reasonOf(error) === 'ATOM_BUILDING');
     expect(counted.count).toBeGreaterThan(0n);
-    expect(refusals.length).toBeGreaterThan(0);
     expect(refusals[0]).toMatchObject({ segment: 'slow', atom: expect.stringMatching(/^\d+$/) as string });
     for (const { progress } of refusals) expect(Number(progress)).toBeGreaterThanOrEqual(0);
     expect(Number(refusals.at(-1)?.['progress'])).toBeLessThan(1);

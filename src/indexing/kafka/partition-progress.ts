@@ -81,8 +81,12 @@ export function checkRange(reached: number, low: number, high: number): Verdict 
   return { kind: 'in range' };
 }
 
+/** What the client commits for a group whose offset was out of range. */
+const COMMITTED_OUT_OF_RANGE = -2;
+
 /** How the offset that the group committed to Kafka relates to where Postgres says that the partition stands; only a hint for other tools. */
 export function compareCommitted(committed: number | undefined, nextOffset: number, low: number): string {
+  if (committed === COMMITTED_OUT_OF_RANGE) return 'expired';
   if (committed === undefined || committed < 0) return 'missing';
   if (committed < low) return 'expired';
   if (committed === nextOffset) return 'the same';
