@@ -3,7 +3,7 @@ import { type FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { IdentityView } from '../core/properties/properties.js';
 import { readAtoms, type StoredAtom } from '../storage/atoms.js';
 import type { Sql } from '../storage/database.js';
-import { type Environment, readHead, type TakenHead } from '../storage/environments.js';
+import { type Environment, readHead, type TakenRevision } from '../storage/environments.js';
 import { readOperandList } from '../storage/operand-lists.js';
 import type { IdentityState, Transition } from './working-set.js';
 
@@ -43,7 +43,7 @@ export class WriterCatalog {
   }
 
   /** Whether it is what the head's holder would load: `seen` is the revision that the head was taken with. The catalog revision alone may come again after a restore. */
-  isCurrent({ catalogRevision, knownAt }: TakenHead, seen: SeenRevision): boolean {
+  isCurrent({ catalogRevision, knownAt }: TakenRevision, seen: SeenRevision): boolean {
     return catalogRevision === this.#revision && knownAt?.getTime() === seen.committedAt.getTime();
   }
 

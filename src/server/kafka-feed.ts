@@ -25,14 +25,10 @@ export function createKafkaFeed(
 }
 
 function readFeedOptions(options: Options): Omit<FeedOptions, 'log' | 'onApplied'> | undefined {
-  if (options.kafkaBrokers === undefined) return undefined;
+  const connection = kafkaConnection(options);
+  if (connection === undefined) return undefined;
   return {
-    connection: {
-      brokers: options.kafkaBrokers,
-      tls: options.kafkaTls,
-      tlsCaFile: options.kafkaTlsCaFile,
-      sasl: readSasl(options),
-    },
+    connection,
     topics: options.kafkaTopics,
     group: options.kafkaGroup,
     start: options.kafkaStart,
@@ -41,6 +37,17 @@ function readFeedOptions(options: Options): Omit<FeedOptions, 'log' | 'onApplied
     batchChanges: options.kafkaBatchChanges,
     partitionsAtOnce: options.kafkaPartitionsAtOnce,
     deadLetterTopic: options.kafkaDeadLetterTopic,
+  };
+}
+
+/** How the options reach the brokers; undefined without brokers. */
+export function kafkaConnection(options: Options): FeedOptions['connection'] | undefined {
+  if (options.kafkaBrokers === undefined) return undefined;
+  return {
+    brokers: options.kafkaBrokers,
+    tls: options.kafkaTls,
+    tlsCaFile: options.kafkaTlsCaFile,
+    sasl: readSasl(options),
   };
 }
 

@@ -106,6 +106,11 @@ export async function runCancellable<T>(
   return rethrowAsRollcallError(onLease(database, { signal }, (_lease, sql) => work(sql)));
 }
 
+/** Runs single statements outside of any transaction. What the database fails with comes as a RollcallError, which tells whether it passes. */
+export async function askDatabase<T>({ sql }: Pick<Database, 'sql'>, work: (sql: Sql) => Promise<T>): Promise<T> {
+  return rethrowAsRollcallError(work(sql));
+}
+
 /** Fails unless the server answers, lets us in, and is a PostgreSQL that Rollcall works with. */
 export async function checkServerVersion(sql: Sql): Promise<void> {
   const [row] = await rethrowAsRollcallError(sql<{ number: number; name: string }[]>`

@@ -1,6 +1,5 @@
 import type { Sql } from './database.js';
 import { TEXT_ARRAY } from './environments.js';
-import type { Place } from './kafka-offsets.js';
 import { mendQuarantine } from './quarantine.js';
 
 /** Ends the quarantine of those of the identities about which no dead letter is left. Within the transaction that removed theirs. */
@@ -32,22 +31,6 @@ export async function mendReplayed(
       own.map(({ identifier }) => identifier),
     );
   }
-}
-
-/** The next message to apply of a partition; undefined where it was never seen. */
-export async function readNextOffset(sql: Sql, place: Place): Promise<number | undefined> {
-  const [row] = await sql<{ nextOffset: number }[]>`
-    select next_offset as "nextOffset" from kafka_offset
-    where cluster = ${place.cluster} and topic = ${place.topic} and partition = ${place.partition}`;
-  return row?.nextOffset;
-}
-
-/** The same, and keeps every owner from moving the partition on until the transaction ends. After all heads. */
-export async function holdPartition(tx: Sql, place: Place): Promise<number | undefined> {
-  const [row] = await tx<{ nextOffset: number }[]>`
-    select next_offset as "nextOffset" from kafka_offset
-    where cluster = ${place.cluster} and topic = ${place.topic} and partition = ${place.partition} for update`;
-  return row?.nextOffset;
 }
 
 function textArray(sql: Sql, texts: string[]) {

@@ -26,13 +26,6 @@ export interface DeadLetter extends NewDeadLetter {
   readonly createdAt: Date;
 }
 
-/** Which dead letters: all, or those of an environment; after `afterId`, at most `limit`. */
-export interface DeadLetterQuery {
-  readonly environmentKey: string;
-  readonly afterId: number;
-  readonly limit: number;
-}
-
 /** Rows of one insert: a statement has at most 65,535 parameters. */
 const ROWS_PER_INSERT = 500;
 const MAX_EXPLANATION_LENGTH = 2_000;
@@ -50,26 +43,10 @@ export async function insertDeadLetters(tx: Sql, letters: readonly NewDeadLetter
   }
 }
 
-/** Dead letters by id. */
-export async function listDeadLetters(
-  sql: Sql,
-  { environmentKey, afterId, limit }: DeadLetterQuery,
-): Promise<DeadLetter[]> {
-  const isOfEnvironment = environmentKey === '' ? sql`` : sql`and environment_key = ${environmentKey}`;
-  return sql<DeadLetter[]>`
-    select ${columns(sql)} from dead_letter where id > ${afterId} ${isOfEnvironment} order by id limit ${limit}`;
-}
-
 /** The dead letters with these ids, by id; those that are gone are left out. */
 export async function getDeadLetters(sql: Sql, ids: readonly number[]): Promise<DeadLetter[]> {
   return sql<DeadLetter[]>`
     select ${columns(sql)} from dead_letter where id = any(${sql.array([...ids], INT8_ARRAY)}) order by id`;
-}
-
-/** Removes dead letters; how many of them there were. */
-export async function deleteDeadLetters(sql: Sql, ids: readonly number[]): Promise<number> {
-  const { count } = await sql`delete from dead_letter where id = any(${sql.array([...ids], INT8_ARRAY)})`;
-  return count;
 }
 
 /** Removes at most `limit` dead letters older than the retention, the oldest first; how many. */

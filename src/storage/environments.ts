@@ -16,21 +16,28 @@ export interface Environment {
   readonly createdAt: Date;
 }
 
-/**
- * The clock of an environment. `committedAt` is the database's time of the newest revision, `readAt` its time when the head was read:
- * whatever was committed before then is in it. `fedUpTo` is what the feed reached: everything that its topics held up to then is in it; null where there is no feed.
- */
-export interface Head {
+/** A revision of an environment, and the newest one at which its catalog changed. `committedAt` is the database's time. */
+export interface Revision {
   readonly environmentId: number;
   readonly revision: number;
   readonly catalogRevision: number;
   readonly committedAt: Date;
+}
+
+/**
+ * The clock of an environment: its newest revision. `readAt` is the database's time when the head was read:
+ * whatever was committed before then is in it. `fedUpTo` is what the feed reached: everything that its topics held up to then is in it; null where there is no feed.
+ */
+export interface Head extends Revision {
   readonly readAt: Date;
   readonly fedUpTo: Date | null;
 }
 
+const revisionColumns = (sql: Sql) => sql`
+  environment_id as "environmentId", revision, catalog_revision as "catalogRevision", committed_at as "committedAt"`;
+
 const headColumns = (sql: Sql) => sql`
-  environment_id as "environmentId", revision, catalog_revision as "catalogRevision", committed_at as "committedAt", statement_timestamp() as "readAt",
+  ${revisionColumns(sql)}, statement_timestamp() as "readAt",
   (select greatest(min(watermark), 'epoch') from kafka_offset where feed <> '' having count(*) > 0) as "fedUpTo"`;
 
 const columns = (sql: Sql) => sql`
@@ -131,7 +138,7 @@ export const INT8_ARRAY = 1016;
 export const TEXT_ARRAY = 1009;
 
 /** The head after a revision was taken. `knownAt` is when the log says that the known revision was committed; null where the log has it no more, or never had. */
-export interface TakenHead extends Head {
+export interface TakenRevision extends Revision {
   readonly knownAt: Date | null;
 }
 
@@ -145,8 +152,8 @@ export async function takeRevision(
   payload: Uint8Array,
   changesCatalog: boolean,
   known = 0,
-): Promise<TakenHead> {
-  const [head] = await sql<TakenHead[]>`
+): Promise<TakenRevision> {
+  const [head] = await sql<TakenRevision[]>`
     with head as (
       update environment_head
       set revision = revision + 1,
@@ -158,13 +165,13 @@ export async function takeRevision(
       insert into atom_log (environment_id, revision, committed_at, payload)
       select environment_id, revision, committed_at, ${Buffer.from(payload)}::bytea from head
     )
-    select ${headColumns(sql)}, (select committed_at from atom_log where environment_id = ${environmentId} and revision = ${known}) as "knownAt" from head`;
+    select ${revisionColumns(sql)}, (select committed_at from atom_log where environment_id = ${environmentId} and revision = ${known}) as "knownAt" from head`;
   if (head === undefined) throw new RollcallError('ENVIRONMENT_NOT_FOUND', 'the environment was deleted');
   return head;
 }
 
 /** Replaces the payload of a revision that this transaction took and has not committed. */
-export async function replacePayload(sql: Sql, head: Head, payload: Uint8Array): Promise<void> {
+export async function replacePayload(sql: Sql, head: Revision, payload: Uint8Array): Promise<void> {
   await sql`update atom_log set payload = ${Buffer.from(payload)}::bytea where environment_id = ${head.environmentId} and revision = ${head.revision}`;
 }
 

@@ -41,6 +41,22 @@ export async function readPartitions(sql: Sql, cluster: string, topics: readonly
     order by topic, partition`;
 }
 
+/** The next message to apply of a partition; undefined where it was never seen. */
+export async function readNextOffset(sql: Sql, place: Place): Promise<number | undefined> {
+  const [row] = await sql<{ nextOffset: number }[]>`
+    select next_offset as "nextOffset" from kafka_offset
+    where cluster = ${place.cluster} and topic = ${place.topic} and partition = ${place.partition}`;
+  return row?.nextOffset;
+}
+
+/** The same, and keeps every owner from moving the partition on until the transaction ends. After all heads. */
+export async function holdPartition(tx: Sql, place: Place): Promise<number | undefined> {
+  const [row] = await tx<{ nextOffset: number }[]>`
+    select next_offset as "nextOffset" from kafka_offset
+    where cluster = ${place.cluster} and topic = ${place.topic} and partition = ${place.partition} for update`;
+  return row?.nextOffset;
+}
+
 /** Enters partitions into a feed; those that were never seen begin at `nextOffset`. */
 export async function enterPartitions(
   sql: Sql,

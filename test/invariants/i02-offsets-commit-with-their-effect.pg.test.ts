@@ -5,11 +5,11 @@ import { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_change_
 import { applySlice, PartitionLost, type Slice } from '../../src/indexing/kafka/apply-slice.js';
 import { decodeSlice } from '../../src/indexing/kafka/decode-slice.js';
 import type { KafkaMessage } from '../../src/indexing/kafka/message.js';
-import { listDeadLetters } from '../../src/storage/dead-letters.js';
 import type { Environment } from '../../src/storage/environments.js';
 import { enterPartitions, readPartitions } from '../../src/storage/kafka-offsets.js';
 import { readLog } from '../../src/storage/log.js';
 import { readQuarantine } from '../../src/storage/quarantine.js';
+import { readDeadLetters } from '../helpers/dead-letters.js';
 import { createApplier, createFixture, type Fixture, readTruth } from '../helpers/fixture.js';
 import { installFaults, type StatementFaults } from '../helpers/statement-faults.js';
 
@@ -71,7 +71,7 @@ async function everything(): Promise<unknown> {
     (await readTruth(fixture.database, environment)).identities.map(({ identifier }) => identifier),
     log.map(({ revision }) => revision),
     await readPartitions(sql, 'cluster', ['topic']),
-    (await listDeadLetters(sql, { environmentKey: '', afterId: 0, limit: 10 })).map(({ offset }) => offset),
+    (await readDeadLetters(sql)).map(({ offset }) => offset),
     (await readQuarantine(sql, environment.id, 10)).first.map(({ identifier }) => identifier),
   ];
 }

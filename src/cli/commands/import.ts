@@ -1,9 +1,6 @@
-import { Option } from '@commander-js/extra-typings';
 import { environmentOption, longCommand } from '../base-commands.js';
 import type { CommandContext } from '../context.js';
-import type { BadRowPolicy } from '../import/bad-rows.js';
-import { typesOption } from '../import/column-options.js';
-import type { InputFormat } from '../import/input-file.js';
+import { badRowOption, inputFormatOption, modeOption, typesOption } from '../import/column-options.js';
 import { importFile } from '../import/import-file.js';
 
 const EXAMPLES = [
@@ -28,25 +25,12 @@ export function importCommand(context: CommandContext) {
     .summary('load identities from a CSV or NDJSON file')
     .argument('<file>', 'what to load')
     .addOption(environmentOption())
-    .addOption(
-      new Option('--format <format>', 'the format (default: by the extension)').choices([
-        'csv',
-        'ndjson',
-      ] satisfies InputFormat[]),
-    )
+    .addOption(inputFormatOption('--format <format>', 'the format (default: by the extension)'))
     .option('--identifier-column <name>', 'where identifiers are (default: identifier, else id)')
     .option('--id-column <name>', 'where the ids are that become ordinals, in an environment whose ordinals are given')
     .addOption(typesOption())
-    .addOption(
-      new Option('--mode <mode>', 'replace all traits of an identity, or set those in the file')
-        .choices(['upsert', 'set-traits'])
-        .default('upsert'),
-    )
-    .addOption(
-      new Option('--on-bad-row <policy>', 'what to do with a row that cannot be used')
-        .choices(['stop', 'skip'] satisfies BadRowPolicy[])
-        .default('stop'),
-    )
+    .addOption(modeOption())
+    .addOption(badRowOption())
     .option('--dry-run', 'check the file and say what is in it; apply nothing')
     .action((path, options) => importFile(context, path, options));
 }

@@ -1,9 +1,7 @@
 import { Option } from '@commander-js/extra-typings';
 import { baseCommand, environmentOption } from '../base-commands.js';
 import type { CommandContext } from '../context.js';
-import type { BadRowPolicy } from '../import/bad-rows.js';
-import { typesOption } from '../import/column-options.js';
-import type { InputFormat } from '../import/input-file.js';
+import { badRowOption, inputFormatOption, modeOption, typesOption } from '../import/column-options.js';
 import { VALUE_FORMATS } from '../produce/change-message.js';
 import { produceFile } from '../produce/produce-file.js';
 
@@ -32,25 +30,12 @@ export function produceCommand(context: CommandContext) {
     .addOption(
       new Option('--format <format>', 'what values are written as').choices(VALUE_FORMATS).default('protobuf' as const),
     )
-    .addOption(
-      new Option('--input-format <format>', 'the format of the file (default: by the extension)').choices([
-        'csv',
-        'ndjson',
-      ] satisfies InputFormat[]),
-    )
+    .addOption(inputFormatOption('--input-format <format>', 'the format of the file (default: by the extension)'))
     .option('--identifier-column <name>', 'where identifiers are (default: identifier, else id)')
     .option('--id-column <name>', 'where the ids are that become ordinals, in an environment whose ordinals are given')
     .addOption(typesOption())
-    .addOption(
-      new Option('--mode <mode>', 'replace all traits of an identity, or set those in the file')
-        .choices(['upsert', 'set-traits'])
-        .default('upsert'),
-    )
-    .addOption(
-      new Option('--on-bad-row <policy>', 'what to do with a row that cannot be used')
-        .choices(['stop', 'skip'] satisfies BadRowPolicy[])
-        .default('stop'),
-    )
+    .addOption(modeOption())
+    .addOption(badRowOption())
     .option('--dry-run', 'check the file and say what is in it; send nothing')
     .option('--tls', 'reach the brokers by TLS (env ROLLCALL_KAFKA_TLS)')
     .option(

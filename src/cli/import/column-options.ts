@@ -1,5 +1,26 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import type { BadRowPolicy } from './bad-rows.js';
 import { COLUMN_TYPES, type ColumnType } from './column-types.js';
+import type { InputFormat } from './input-file.js';
+
+/** What a file is read as, by a flag of the command's own. */
+export function inputFormatOption<const Flags extends string>(flags: Flags, description: string) {
+  return new Option(flags, description).choices(['csv', 'ndjson'] satisfies InputFormat[]);
+}
+
+/** `--mode`. */
+export function modeOption() {
+  return new Option('--mode <mode>', 'replace all traits of an identity, or set those in the file')
+    .choices(['upsert', 'set-traits'])
+    .default('upsert');
+}
+
+/** `--on-bad-row`. */
+export function badRowOption() {
+  return new Option('--on-bad-row <policy>', 'what to do with a row that cannot be used')
+    .choices(['stop', 'skip'] satisfies BadRowPolicy[])
+    .default('stop');
+}
 
 /** `--types`, which may be given several times. */
 export function typesOption() {

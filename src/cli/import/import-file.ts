@@ -6,27 +6,21 @@ import { ensureEnvironment } from '../ensure-environment.js';
 import { showsProgress, startProgress } from '../progress.js';
 import type { Applied } from './apply-rows.js';
 import { applyRows } from './apply-rows.js';
-import type { BadRowPolicy } from './bad-rows.js';
 import { createBadRows } from './bad-rows.js';
-import type { ColumnType } from './column-types.js';
+import { checkFile, type CheckOptions } from './check-file.js';
 import type { InputFile, InputFormat } from './input-file.js';
 import { formatOf, openInput } from './input-file.js';
 import type { InputPlan } from './input-plan.js';
-import { planInput, readRows } from './input-plan.js';
+import { readRows } from './input-plan.js';
 import { reportImport, reportPlan } from './report-import.js';
 import type { RowMode } from './row-change.js';
 
-export interface ImportOptions extends ConnectOptions {
+export interface ImportOptions extends ConnectOptions, CheckOptions {
   readonly environment: string;
   readonly format?: InputFormat;
-  readonly identifierColumn?: string;
-  readonly idColumn?: string;
-  readonly types?: ReadonlyMap<string, ColumnType>;
   readonly mode: RowMode;
-  readonly onBadRow: BadRowPolicy;
   readonly dryRun?: true;
   readonly json?: true;
-  readonly progress?: boolean;
 }
 
 /** What an import did. */
@@ -50,23 +44,6 @@ export async function importFile(context: CommandContext, path: string, options:
     await reportImport(context, plan, imported, options);
   } finally {
     await file.dispose();
-  }
-}
-
-async function checkFile(
-  context: CommandContext,
-  file: InputFile,
-  format: InputFormat,
-  options: ImportOptions,
-): Promise<InputPlan> {
-  const progress = startProgress(showsProgress(options), { label: 'Checking', total: file.sizeBytes, unit: 'bytes' });
-  try {
-    return await planInput(file, format, options, createBadRows(options.onBadRow), (bytes) => {
-      context.signal.throwIfAborted();
-      progress.update(bytes);
-    });
-  } finally {
-    progress.stop();
   }
 }
 

@@ -1,4 +1,5 @@
 import type { KafkaConnection } from '../../indexing/kafka/kafka-client.js';
+import { kafkaConnection } from '../../server/kafka-feed.js';
 import { loadOptions } from '../../server/options.js';
 import { CommandError } from '../command-error.js';
 import { serverEnvironment } from '../connect.js';
@@ -27,15 +28,8 @@ export function brokerConnection(context: CommandContext, flags: BrokerFlags): K
       kafkaSaslPassword: flags.saslPassword,
     },
   });
-  if (options.kafkaBrokers === undefined)
+  const connection = kafkaConnection(options);
+  if (connection === undefined)
     throw new CommandError('USAGE', 'give the brokers by --brokers or ROLLCALL_KAFKA_BROKERS');
-  const { kafkaSaslMechanism: mechanism, kafkaSaslUsername: username, kafkaSaslPassword: password } = options;
-  const isLogin = mechanism !== undefined && username !== undefined && password !== undefined;
-  return {
-    brokers: options.kafkaBrokers,
-    tls: options.kafkaTls,
-    tlsCaFile: options.kafkaTlsCaFile,
-    sasl: isLogin ? { mechanism, username, password } : undefined,
-    onLog: () => undefined,
-  };
+  return { ...connection, onLog: () => undefined };
 }

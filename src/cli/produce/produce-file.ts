@@ -1,9 +1,9 @@
 import type { CommandContext } from '../context.js';
 import { formatDuration, formatRate, formatThings } from '../format.js';
-import type { BadRowPolicy } from '../import/bad-rows.js';
 import { createBadRows } from '../import/bad-rows.js';
+import { checkFile, type CheckOptions } from '../import/check-file.js';
 import { formatOf, type InputFile, type InputFormat, openInput } from '../import/input-file.js';
-import { type InputOptions, type InputPlan, planInput, readRows } from '../import/input-plan.js';
+import { type InputPlan, readRows } from '../import/input-plan.js';
 import { reportPlan } from '../import/report-import.js';
 import { rowChange, type RowMode } from '../import/row-change.js';
 import { showsProgress, startProgress } from '../progress.js';
@@ -12,16 +12,14 @@ import { brokerConnection, type BrokerFlags } from './broker-connection.js';
 import { changeMessage, type ValueFormat } from './change-message.js';
 import { type OutgoingMessage, writeTopic } from './topic-writer.js';
 
-export interface ProduceOptions extends BrokerFlags, InputOptions {
+export interface ProduceOptions extends BrokerFlags, CheckOptions {
   readonly topic: string;
   readonly environment: string;
   readonly format: ValueFormat;
   readonly inputFormat?: InputFormat;
   readonly mode: RowMode;
-  readonly onBadRow: BadRowPolicy;
   readonly dryRun?: true;
   readonly json?: true;
-  readonly progress?: boolean;
 }
 
 /** Checks a whole file, then puts a message for each row on a topic. Nothing is sent where a row is bad and the policy is `stop`. */
@@ -42,23 +40,6 @@ export async function produceFile(context: CommandContext, path: string, options
     await report(context, plan, { ...options, produced, elapsedMs: performance.now() - startedAt });
   } finally {
     await file.dispose();
-  }
-}
-
-async function checkFile(
-  context: CommandContext,
-  file: InputFile,
-  format: InputFormat,
-  options: ProduceOptions,
-): Promise<InputPlan> {
-  const progress = startProgress(showsProgress(options), { label: 'Checking', total: file.sizeBytes, unit: 'bytes' });
-  try {
-    return await planInput(file, format, options, createBadRows(options.onBadRow), (bytes) => {
-      context.signal.throwIfAborted();
-      progress.update(bytes);
-    });
-  } finally {
-    progress.stop();
   }
 }
 

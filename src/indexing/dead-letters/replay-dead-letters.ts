@@ -1,8 +1,9 @@
 import { RollcallError } from '../../core/errors.js';
 import type { Database, Sql } from '../../storage/database.js';
-import { holdPartition, mendReplayed, readNextOffset } from '../../storage/dead-letter-replays.js';
-import { type DeadLetter, deleteDeadLetters, getDeadLetters, insertDeadLetters } from '../../storage/dead-letters.js';
-import type { Place } from '../../storage/kafka-offsets.js';
+import { mendReplayed } from '../../storage/dead-letter-replays.js';
+import { dropDeadLetters } from '../../storage/dead-letter-selection.js';
+import { type DeadLetter, getDeadLetters, insertDeadLetters } from '../../storage/dead-letters.js';
+import { holdPartition, type Place, readNextOffset } from '../../storage/kafka-offsets.js';
 import { quarantine } from '../../storage/quarantine.js';
 import type { AppliedBatch, ApplyOptions, EnvironmentChange } from '../applier.js';
 import { resolveCaptures } from '../capture/resolve-captures.js';
@@ -114,10 +115,7 @@ async function settle(
 ): Promise<void> {
   const failedOffsets = new Set(failed.map(({ message }) => message.offset));
   const done = letters.filter(({ offset }) => !failedOffsets.has(offset));
-  const deleted = await deleteDeadLetters(
-    tx,
-    done.map(({ id }) => id),
-  );
+  const deleted = await dropDeadLetters(tx, { kind: 'ids', ids: done.map(({ id }) => id) });
   if (deleted !== done.length) throw new LettersMoved('a dead letter was taken away');
   await mendReplayed(tx, done);
   const known = new Set(letters.map(({ offset }) => offset));

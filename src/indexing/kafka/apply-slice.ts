@@ -1,11 +1,10 @@
 import type { RollcallError } from '../../core/errors.js';
-import type { Database, Sql } from '../../storage/database.js';
+import { askDatabase, type Database, type Sql } from '../../storage/database.js';
 import { insertDeadLetters, type NewDeadLetter } from '../../storage/dead-letters.js';
 import { advancePartition, type Place } from '../../storage/kafka-offsets.js';
 import { quarantine } from '../../storage/quarantine.js';
 import { resolveCaptures } from '../capture/resolve-captures.js';
 import type { Applier, EnvironmentChange, RefusedChange } from '../applier.js';
-import { askDatabase } from './ask-database.js';
 import { type DecodedSlice, mergeChanges, type MessageChange, type SkippedMessage } from './decode-slice.js';
 import type { KafkaMessage } from './message.js';
 import { deadLettersOf, identitiesToQuarantine, skippedOf } from './skipped-messages.js';

@@ -1,6 +1,5 @@
-import type { Database } from '../../storage/database.js';
+import { askDatabase, type Database } from '../../storage/database.js';
 import { enterPartitions, notePartitionStopped, readPartitions } from '../../storage/kafka-offsets.js';
-import { askDatabase } from './ask-database.js';
 import type { FeedOptions } from './feed-options.js';
 import type { Admin } from './kafka-client.js';
 import { type PartitionProgress, standAt } from './partition-progress.js';

@@ -1,6 +1,5 @@
-import type { Database } from '../../storage/database.js';
+import { askDatabase, type Database } from '../../storage/database.js';
 import { type PartitionRow, raiseWatermarks } from '../../storage/kafka-offsets.js';
-import { askDatabase } from './ask-database.js';
 import type { FeedOptions } from './feed-options.js';
 import { type FeedPlace, readAllRanges, readStands } from './find-places.js';
 import type { Admin } from './kafka-client.js';

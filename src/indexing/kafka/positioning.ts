@@ -1,7 +1,6 @@
 import { RollcallError } from '../../core/errors.js';
 import { advancePartition, notePartitionStopped } from '../../storage/kafka-offsets.js';
-import type { Database } from '../../storage/database.js';
-import { askDatabase } from './ask-database.js';
+import { askDatabase, type Database } from '../../storage/database.js';
 import type { FeedOptions } from './feed-options.js';
 import type { Admin } from './kafka-client.js';
 import { checkRange, compareCommitted, type PartitionProgress, standAt } from './partition-progress.js';

@@ -1,7 +1,7 @@
+import { askDatabase } from '../../storage/database.js';
 import { isAnyCaptureWaiting } from '../../storage/captures.js';
 import { hasReleasableCaptures } from '../capture/resolve-captures.js';
 import { applySlice, PartitionLost } from './apply-slice.js';
-import { askDatabase } from './ask-database.js';
 import { decodeSlice } from './decode-slice.js';
 import type { PartitionProgress } from './partition-progress.js';
 import type { BatchContext } from './taking.js';

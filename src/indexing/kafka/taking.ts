@@ -1,7 +1,7 @@
+import { askDatabase } from '../../storage/database.js';
 import { readPartitions, type PartitionRow } from '../../storage/kafka-offsets.js';
 import type { NewDeadLetter } from '../../storage/dead-letters.js';
 import type { SliceWriter } from './apply-slice.js';
-import { askDatabase } from './ask-database.js';
 import type { FeedOptions } from './feed-options.js';
 import type { EachBatchPayload } from './kafka-client.js';
 import type { PartitionProgress } from './partition-progress.js';

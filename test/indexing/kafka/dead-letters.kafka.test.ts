@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FeedOptions } from '../../../src/indexing/kafka/feed-options.js';
-import { type DeadLetter, expireDeadLetters, listDeadLetters } from '../../../src/storage/dead-letters.js';
+import { type DeadLetter, expireDeadLetters } from '../../../src/storage/dead-letters.js';
 import type { Environment } from '../../../src/storage/environments.js';
 import { readQuarantine } from '../../../src/storage/quarantine.js';
+import { readDeadLetters } from '../../helpers/dead-letters.js';
 import { createFixture, type Fixture, readTruth } from '../../helpers/fixture.js';
 import {
   connectTestBroker,
@@ -44,7 +45,7 @@ function start(options: Partial<FeedOptions> = {}): TestFeed {
 async function apply(messages: readonly TestMessage[]): Promise<readonly DeadLetter[]> {
   await broker.send(topic, messages);
   await (feeds[0] ?? start()).drained(topic);
-  return listDeadLetters(fixture.database.sql, { environmentKey: '', afterId: 0, limit: 1_000 });
+  return readDeadLetters(fixture.database.sql);
 }
 
 async function identifiers(): Promise<string[]> {
@@ -189,7 +190,7 @@ describe('a message that cannot be applied', () => {
     await sql`update dead_letter set created_at = now() - interval '2 days' where message_offset = 0`;
     expect(await expireDeadLetters(sql, 3 * 86_400_000, 100)).toBe(0);
     expect(await expireDeadLetters(sql, 86_400_000, 100)).toBe(1);
-    expect(await listDeadLetters(sql, { environmentKey: '', afterId: 0, limit: 10 })).toMatchObject([{ offset: 1 }]);
+    expect(await readDeadLetters(sql)).toMatchObject([{ offset: 1 }]);
   });
 });
 
