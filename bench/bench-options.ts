@@ -1,11 +1,14 @@
 import { parseArgs } from 'node:util';
+import { type Distribution, DISTRIBUTIONS } from './world/ordinals.js';
 
 export const SCENARIOS = ['count', 'stream', 'apply', 'build', 'drain'] as const;
 export type Scenario = (typeof SCENARIOS)[number];
 
 /** What one run measures. */
 export interface BenchOptions {
-  readonly identities: number;
+  /** Worlds of so many identities, one after the other. */
+  readonly identities: readonly number[];
+  readonly distribution: Distribution;
   /** Loads the identities again, even where they are there from an earlier run. */
   readonly isFresh: boolean;
   /** How often each thing is measured; odd, so that a median is a measured value. */
@@ -16,7 +19,7 @@ export interface BenchOptions {
 const QUICK_IDENTITIES = 50_000;
 const FULL_IDENTITIES = 3_000_000;
 
-export const USAGE = `npm run bench -- [--identities N] [--quick] [--rounds N] [--fresh] [--only ${SCENARIOS.join(',')}]`;
+export const USAGE = `npm run bench -- [--identities N,…] [--distribution ${DISTRIBUTIONS.join('|')}] [--quick] [--rounds N] [--fresh] [--only ${SCENARIOS.join(',')}]`;
 
 /** Reads the command line. Throws a TypeError or RangeError that says what is wrong. */
 export function readBenchOptions(args: readonly string[]): BenchOptions {
@@ -24,6 +27,7 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
     args: [...args],
     options: {
       identities: { type: 'string' },
+      distribution: { type: 'string', default: 'dense' },
       quick: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       fresh: { type: 'boolean', default: false },
@@ -31,10 +35,13 @@ export function readBenchOptions(args: readonly string[]): BenchOptions {
     },
   });
   return {
-    identities: wholeNumber('--identities', values.identities, values.quick ? QUICK_IDENTITIES : FULL_IDENTITIES),
+    identities: (values.identities ?? String(values.quick ? QUICK_IDENTITIES : FULL_IDENTITIES))
+      .split(',')
+      .map((text) => wholeNumber('--identities', text, 0)),
+    distribution: oneOf('distribution', DISTRIBUTIONS, values.distribution),
     rounds: wholeNumber('--rounds', values.rounds, values.quick ? 3 : 7),
     isFresh: values.fresh,
-    scenarios: new Set(values.only.split(',').map(scenarioNamed)),
+    scenarios: new Set(values.only.split(',').map((name) => oneOf('scenario', SCENARIOS, name))),
   };
 }
 
@@ -45,8 +52,8 @@ function wholeNumber(option: string, text: string | undefined, otherwise: number
   throw new RangeError(`${option} takes a whole number, not '${text}'`);
 }
 
-function scenarioNamed(name: string): Scenario {
-  const scenario = SCENARIOS.find((known) => known === name);
-  if (scenario === undefined) throw new RangeError(`there is no scenario '${name}': ${SCENARIOS.join(', ')}`);
-  return scenario;
+function oneOf<Name extends string>(what: string, names: readonly Name[], given: string): Name {
+  const name = names.find((known) => known === given);
+  if (name === undefined) throw new RangeError(`there is no ${what} '${given}': ${names.join(', ')}`);
+  return name;
 }

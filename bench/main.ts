@@ -1,13 +1,14 @@
 import { join } from 'node:path';
-import { applyScenario } from './apply-scenario.js';
-import { ATOM_CONDITIONS } from './bench-segments.js';
+import { applyScenario } from './scenarios/apply.js';
+import { ATOM_CONDITIONS } from './world/segments.js';
 import { type BenchOptions, readBenchOptions, type Scenario, SCENARIOS, USAGE } from './bench-options.js';
-import { buildScenario } from './build-scenario.js';
-import { countScenario } from './count-scenario.js';
-import { drainScenario } from './drain-scenario.js';
-import { describeMachine, type Figure, formatReport, writeReport } from './report.js';
-import { streamScenario } from './stream-scenario.js';
-import { FOLDER, openWorld, type World } from './world.js';
+import { buildScenario } from './scenarios/build.js';
+import { countScenario } from './scenarios/count.js';
+import { drainScenario } from './scenarios/drain.js';
+import { describeMachine, type Figure, formatReport, writeReport } from './report/figures.js';
+import { streamScenario } from './scenarios/stream.js';
+import type { People } from './world/load.js';
+import { FOLDER, nameOf, openWorld, type World } from './world/world.js';
 
 const RUN: Readonly<Record<Scenario, (world: World, rounds: number) => Promise<Figure[]>>> = {
   count: countScenario,
@@ -18,7 +19,11 @@ const RUN: Readonly<Record<Scenario, (world: World, rounds: number) => Promise<F
 };
 
 async function main(options: BenchOptions): Promise<void> {
-  const world = await openWorld(options.identities, options.isFresh, say);
+  for (const count of options.identities) await measureWorld(options, { count, distribution: options.distribution });
+}
+
+async function measureWorld(options: BenchOptions, people: People): Promise<void> {
+  const world = await openWorld(people, options.isFresh, say);
   try {
     const figures: Figure[] = [];
     for (const scenario of SCENARIOS) {
@@ -26,8 +31,8 @@ async function main(options: BenchOptions): Promise<void> {
       say(`measuring ${scenario}`);
       figures.push(...(await RUN[scenario](world, options.rounds)));
     }
-    const machine = await describeMachine(world.database.sql, options.identities, ATOM_CONDITIONS.length);
-    const path = join(FOLDER, `figures-${options.identities}.json`);
+    const machine = await describeMachine(world.database.sql, people, ATOM_CONDITIONS.length);
+    const path = join(FOLDER, `figures-${nameOf(people)}.json`);
     await writeReport(path, machine, figures);
     console.log(`\n${formatReport(machine, figures)}\n\nthe same in ${path}`);
   } finally {

@@ -1,16 +1,18 @@
 import { strictEqual } from 'node:assert/strict';
-import { RollcallClient } from '../src/cli/client.js';
-import { MembershipService } from '../src/gen/rollcall/v1/membership_service_pb.js';
-import { RuleType } from '../src/gen/rollcall/v1/segment_pb.js';
-import { ATOM_CONDITIONS, THREE_CONDITIONS } from './bench-segments.js';
-import type { Figure } from './report.js';
-import { withServer } from './server-process.js';
-import { median, percentile, timed } from './statistics.js';
-import { ENVIRONMENT, type World } from './world.js';
+import { RollcallClient } from '../../src/cli/client.js';
+import { MembershipService } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
+import { QUESTIONS } from '../world/questions.js';
+import { ATOM_CONDITIONS } from '../world/segments.js';
+import type { Figure } from '../report/figures.js';
+import { withServer } from '../measure/server-process.js';
+import { median, percentile, timed } from '../measure/statistics.js';
+import { ENVIRONMENT, type World } from '../world/world.js';
 
 const WARM_UP_CALLS = 2_000;
 const CALLS = 5_000;
 const DRAFT_CALLS = 1_000;
+const THREE = QUESTIONS.find(({ key }) => key === 'all-3') ?? { key: '', jsonb: '' };
 const GOAL_MS = 1;
 const GOAL_FACTOR = 300;
 
@@ -71,14 +73,14 @@ function figures(callMs: readonly number[], sqlMs: readonly number[], draftMs: r
 }
 
 async function count(client: RollcallClient): Promise<number> {
-  const selector = { environment: ENVIRONMENT, target: { case: 'segment', value: THREE_CONDITIONS.key } } as const;
+  const selector = { environment: ENVIRONMENT, target: { case: 'segment', value: THREE.key } } as const;
   return Number((await client.call(MembershipService.method.count, { selector })).count);
 }
 
 async function countInSql({ database, environment }: World): Promise<number> {
   const [row] = await database.sql<{ count: number }[]>`
     select count(*)::int as count from identity
-    where environment_id = ${environment.id} and deleted_revision is null and ${database.sql.unsafe(THREE_CONDITIONS.sql)}`;
+    where environment_id = ${environment.id} and deleted_revision is null and ${database.sql.unsafe(THREE.jsonb)}`;
   return row?.count ?? NaN;
 }
 

@@ -1,4 +1,6 @@
-import type { Condition, SegmentDefinition } from '../src/core/segments.js';
+import type { Condition, SegmentDefinition } from '../../src/core/segments.js';
+import { condition } from './conditions.js';
+import { QUESTION_SEGMENTS } from './questions.js';
 
 /** A segment of the benchmark. */
 export interface BenchSegment {
@@ -42,17 +44,6 @@ export const ATOM_CONDITIONS: readonly Condition[] = [
   condition('beta', 'EQUAL', 'true'),
 ];
 
-/** A segment of three conditions, and the same question in SQL over the stored traits. */
-export const THREE_CONDITIONS = {
-  key: 'three-conditions',
-  conditions: [
-    condition('plan', 'EQUAL', 'pro'),
-    condition('age', 'GREATER_THAN', '25'),
-    condition('spend', 'LESS_THAN_INCLUSIVE', '900.5'),
-  ],
-  sql: `traits->>'plan' = 'pro' and (traits->>'age')::int > 25 and (traits->>'spend')::float8 <= 900.5`,
-};
-
 /** Segments of a share of the identities, evenly spread over the ordinals. */
 export const DENSITIES: readonly (BenchSegment & { readonly share: number })[] = [0.001, 0.01, 0.1, 0.6, 1].map(
   (share) => ({
@@ -62,16 +53,12 @@ export const DENSITIES: readonly (BenchSegment & { readonly share: number })[] =
   }),
 );
 
-/** Every stored segment; together they have the atoms of ATOM_CONDITIONS. */
+/** Every stored segment; together they have the atoms of ATOM_CONDITIONS, and one for each percentage split. */
 export const BENCH_SEGMENTS: readonly BenchSegment[] = [
   { key: 'every-atom', definition: { ...all([]), rules: [{ type: 'ANY', conditions: ATOM_CONDITIONS, rules: [] }] } },
-  { key: THREE_CONDITIONS.key, definition: all(THREE_CONDITIONS.conditions) },
+  ...QUESTION_SEGMENTS,
   ...DENSITIES,
 ];
-
-export function condition(property: string, operator: string, value: string): Condition {
-  return { property, operator, value };
-}
 
 /** A segment whose members hold all the conditions. */
 export function all(conditions: readonly Condition[]): SegmentDefinition {

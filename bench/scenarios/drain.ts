@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findBroker } from '../src/cli/development-broker/find-broker.js';
-import { Applier } from '../src/indexing/applier.js';
-import { createKafkaClient, type KafkaClient } from '../src/indexing/kafka/kafka-client.js';
-import type { Database } from '../src/storage/database.js';
+import { findBroker } from '../../src/cli/development-broker/find-broker.js';
+import { Applier } from '../../src/indexing/applier.js';
+import { createKafkaClient, type KafkaClient } from '../../src/indexing/kafka/kafka-client.js';
+import type { Database } from '../../src/storage/database.js';
 import { changeOf, messageOf, traitEvents } from './drain-changes.js';
-import type { Figure } from './report.js';
-import { withServer } from './server-process.js';
-import { timed } from './statistics.js';
+import type { Figure } from '../report/figures.js';
+import { withServer } from '../measure/server-process.js';
+import { timed } from '../measure/statistics.js';
 import { measureVisibility } from './visibility.js';
-import type { World } from './world.js';
+import type { World } from '../world/world.js';
 
 /** Each round is of so many events; a quick world has fewer. */
 const BACKLOG = 1_000_000;

@@ -1,13 +1,13 @@
 import { strictEqual } from 'node:assert/strict';
-import { atomKey, type AtomDefinition } from '../src/core/atoms.js';
-import { buildAtom } from '../src/indexing/build.js';
-import { dropAtoms, registerAtoms } from '../src/indexing/catalog-writer.js';
-import { cardinalities } from '../src/storage/chunks.js';
-import { readAtoms } from '../src/storage/atoms.js';
-import type { Figure } from './report.js';
-import { BUILD } from './load.js';
-import { median, timed } from './statistics.js';
-import type { World } from './world.js';
+import { atomKey, type AtomDefinition } from '../../src/core/atoms.js';
+import { buildAtom } from '../../src/indexing/build.js';
+import { dropAtoms, registerAtoms } from '../../src/indexing/catalog-writer.js';
+import { cardinalities } from '../../src/storage/chunks.js';
+import { readAtoms } from '../../src/storage/atoms.js';
+import type { Figure } from '../report/figures.js';
+import { BUILD } from '../world/load.js';
+import { median, timed } from '../measure/statistics.js';
+import type { World } from '../world/world.js';
 
 const GOAL_PER_SECOND = 1_500_000;
 

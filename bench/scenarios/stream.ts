@@ -1,14 +1,14 @@
 import { strictEqual } from 'node:assert/strict';
-import { RollcallClient } from '../src/cli/client.js';
-import { OrdinalSet } from '../src/core/bitmap.js';
-import { MembershipService } from '../src/gen/rollcall/v1/membership_service_pb.js';
-import { readPages } from '../src/query/member-pages.js';
-import { DENSITIES, SCORE, SCORES } from './bench-segments.js';
-import type { Figure } from './report.js';
-import { withServer } from './server-process.js';
-import { median, timed } from './statistics.js';
-import { streamBytes } from './stream-bytes.js';
-import { ENVIRONMENT, type World } from './world.js';
+import { RollcallClient } from '../../src/cli/client.js';
+import { OrdinalSet } from '../../src/core/bitmap.js';
+import { MembershipService } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import { readPages } from '../../src/query/member-pages.js';
+import { DENSITIES, SCORE, SCORES } from '../world/segments.js';
+import type { Figure } from '../report/figures.js';
+import { withServer } from '../measure/server-process.js';
+import { median, timed } from '../measure/statistics.js';
+import { streamBytes } from '../measure/stream-bytes.js';
+import { ENVIRONMENT, type World } from '../world/world.js';
 
 const GOAL_DENSITY = 0.1;
 const GOAL_SHARE = 0.8;

@@ -1,6 +1,6 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { Client, credentials, Metadata } from '@grpc/grpc-js';
-import { MembershipService, StreamMembersRequestSchema } from '../src/gen/rollcall/v1/membership_service_pb.js';
+import { MembershipService, StreamMembersRequestSchema } from '../../src/gen/rollcall/v1/membership_service_pb.js';
 
 const METHOD = MembershipService.method.streamMembers;
 const asItIs = (bytes: Buffer): Buffer => bytes;

@@ -1,13 +1,23 @@
 import { cpus, totalmem } from 'node:os';
 import { writeFile } from 'node:fs/promises';
-import type { Sql } from '../src/storage/database.js';
+import type { Sql } from '../../src/storage/database.js';
+import type { People } from '../world/load.js';
 
-/** One measured figure. `goal` says what it should be; `isReached` whether it is. */
+/** One measured figure: a median, with what else was seen. `goal` says what it should be; `isReached` whether it is. */
 export interface Figure {
+  /** Which table it is in, and which row: the same in every run, whatever the world. */
   readonly scenario: string;
   readonly what: string;
   readonly value: number;
   readonly unit: string;
+  /** In the same unit. */
+  readonly p99?: number;
+  /** Sent or written for it: of what the scenario says. */
+  readonly bytes?: number;
+  /** Of the process measured, user and system. */
+  readonly cpuSeconds?: number;
+  /** The most resident memory of the process measured. */
+  readonly peakBytes?: number;
   readonly goal?: string;
   readonly isReached?: boolean;
 }
@@ -19,11 +29,11 @@ export interface Machine {
   readonly memoryGiB: number;
   readonly node: string;
   readonly postgres: string;
-  readonly identities: number;
+  readonly people: People;
   readonly atoms: number;
 }
 
-export async function describeMachine(sql: Sql, identities: number, atoms: number): Promise<Machine> {
+export async function describeMachine(sql: Sql, people: People, atoms: number): Promise<Machine> {
   const [row] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
   const processors = cpus();
   return {
@@ -32,7 +42,7 @@ export async function describeMachine(sql: Sql, identities: number, atoms: numbe
     memoryGiB: Math.round(totalmem() / 2 ** 30),
     node: process.version,
     postgres: row?.version ?? 'unknown',
-    identities,
+    people,
     atoms,
   };
 }
@@ -42,7 +52,7 @@ const GOALS_FROM_IDENTITIES = 1_000_000;
 
 /** The figures as a table, with the machine above it. */
 export function formatReport(machine: Machine, figures: readonly Figure[]): string {
-  const hasGoals = machine.identities >= GOALS_FROM_IDENTITIES;
+  const hasGoals = machine.people.count >= GOALS_FROM_IDENTITIES;
   const rows = figures.map(({ scenario, what, value, unit, goal = '', isReached }) => [
     scenario,
     what,
@@ -59,9 +69,9 @@ export function formatReport(machine: Machine, figures: readonly Figure[]): stri
       .join('  ')
       .trimEnd(),
   );
-  const { cores, processor, memoryGiB, node, postgres, identities, atoms } = machine;
+  const { cores, processor, memoryGiB, node, postgres, people, atoms } = machine;
   return [
-    `${identities.toLocaleString('en')} identities, ${atoms} atoms; ${cores} cores (${processor}), ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}`,
+    `${people.count.toLocaleString('en')} identities (${people.distribution}), ${atoms} atoms; ${cores} cores (${processor}), ${memoryGiB} GiB; Node ${node}, PostgreSQL ${postgres}`,
     '',
     lines[0],
     widths.map((width) => '-'.repeat(width)).join('  '),

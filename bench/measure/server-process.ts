@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('./serve.js', import.meta.url));
 
-/** Runs `work` with the gRPC address of a server in a process of its own. `nodeArguments` are for profiling it. */
+/** Runs `work` with the gRPC address and the process id of a server in a process of its own. BENCH_SERVER_NODE_ARGUMENTS are for profiling it. */
 export async function withServer<Result>(
   databaseUrl: string,
-  work: (address: string) => Promise<Result>,
+  work: (address: string, pid: number) => Promise<Result>,
 ): Promise<Result> {
   const nodeArguments = (process.env['BENCH_SERVER_NODE_ARGUMENTS'] ?? '')
     .split(' ')
@@ -18,7 +18,7 @@ export async function withServer<Result>(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {
-    return await work(await addressOf(child));
+    return await work(await addressOf(child), child.pid ?? 0);
   } finally {
     if (child.exitCode === null) {
       child.kill('SIGTERM');

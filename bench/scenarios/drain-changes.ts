@@ -1,11 +1,11 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { IdentityChangeSchema } from '../src/gen/rollcall/v1/identity_change_pb.js';
-import type { Database } from '../src/storage/database.js';
-import { INT8_ARRAY } from '../src/storage/environments.js';
-import { SCORE, SCORES } from './bench-segments.js';
-import { ENVIRONMENT, type World } from './world.js';
+import { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_change_pb.js';
+import type { Database } from '../../src/storage/database.js';
+import { INT8_ARRAY } from '../../src/storage/environments.js';
+import { SCORE, SCORES } from '../world/segments.js';
+import { ENVIRONMENT, type World } from '../world/world.js';
 
 /** A trait event: two traits of one identity. */
 export interface TraitEvent {

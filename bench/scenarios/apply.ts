@@ -2,22 +2,22 @@ import { randomBytes } from 'node:crypto';
 import { strictEqual } from 'node:assert/strict';
 import { uniformInt } from 'pure-rand/distribution/uniformInt';
 import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
-import { joinTraits, splitTraits } from '../src/core/trait-text.js';
-import { Applier, type EnvironmentChange } from '../src/indexing/applier.js';
-import { verify } from '../src/indexing/verify.js';
-import { type Database, inTransaction, type Sql } from '../src/storage/database.js';
-import { INT8_ARRAY, takeRevision, TEXT_ARRAY } from '../src/storage/environments.js';
+import { joinTraits, splitTraits } from '../../src/core/trait-text.js';
+import { Applier, type EnvironmentChange } from '../../src/indexing/applier.js';
+import { verify } from '../../src/indexing/verify.js';
+import { type Database, inTransaction, type Sql } from '../../src/storage/database.js';
+import { INT8_ARRAY, takeRevision, TEXT_ARRAY } from '../../src/storage/environments.js';
 import {
   findIdentities,
   patchIdentities,
   readIdentities,
   type StoredIdentity,
   type TraitsPatch,
-} from '../src/storage/identities.js';
-import { SCORE, SCORES } from './bench-segments.js';
-import type { Figure } from './report.js';
-import { median, timed } from './statistics.js';
-import type { World } from './world.js';
+} from '../../src/storage/identities.js';
+import { SCORE, SCORES } from '../world/segments.js';
+import type { Figure } from '../report/figures.js';
+import { median, timed } from '../measure/statistics.js';
+import type { World } from '../world/world.js';
 
 /** Changes in a batch, and batches in a round of each side. */
 const SIZES = [

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { create, toBinary } from '@bufbuild/protobuf';
-import { RollcallClient } from '../src/cli/client.js';
-import { IdentityChangeSchema } from '../src/gen/rollcall/v1/identity_change_pb.js';
-import { MembershipService } from '../src/gen/rollcall/v1/membership_service_pb.js';
-import { RuleType } from '../src/gen/rollcall/v1/segment_pb.js';
-import type { KafkaClient, Producer } from '../src/indexing/kafka/kafka-client.js';
+import { RollcallClient } from '../../src/cli/client.js';
+import { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_change_pb.js';
+import { MembershipService } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
+import type { KafkaClient, Producer } from '../../src/indexing/kafka/kafka-client.js';
 import { messageOf } from './drain-changes.js';
-import { SCORES } from './bench-segments.js';
-import type { Figure } from './report.js';
-import { percentile } from './statistics.js';
-import { ENVIRONMENT } from './world.js';
+import { SCORES } from '../world/segments.js';
+import type { Figure } from '../report/figures.js';
+import { percentile } from '../measure/statistics.js';
+import { ENVIRONMENT } from '../world/world.js';
 
 const EVENTS_PER_SECOND = 3_000;
 const SENDS_PER_SECOND = 50;
