@@ -1,15 +1,20 @@
 import { RollcallError } from '../core/errors.js';
 import { UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Database } from '../storage/database.js';
+import { CheckPlan, type CheckResult } from './check-plan.js';
 import type { EnvironmentIndex } from './environment-index.js';
-import { type IdentityQuery, inlineTruth, storedTruth, type Truth, withStoredIdentity } from './identity-truth.js';
+import {
+  type IdentityQuery,
+  inlineIdentity,
+  type InlineQuery,
+  storedTruth,
+  type Truth,
+  withStoredIdentity,
+} from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 import { expectRevision, type Freshness, reachFreshness, serveAll } from './select.js';
 
-/** Whether the identity is in one segment, or why that cannot be said. */
-export type CheckResult =
-  | { readonly segment: string; readonly served: ServedSegment; readonly isMember: boolean }
-  | { readonly segment: string; readonly error: RollcallError };
+export type { CheckResult };
 
 /** Results of a check, all at one revision. */
 export interface Check {
@@ -29,10 +34,10 @@ export async function checkMembership(
   segments: readonly string[],
   freshness: Freshness,
 ): Promise<Check> {
-  await reachFreshness(index, freshness);
+  if (freshness.level !== 'minimize_latency' || !index.isLoaded) await reachFreshness(index, freshness);
+  if (identity.kind === 'inline') return checkInline(index, identity, segments, freshness);
   const choose = (catalog: ReaderCatalog): readonly Chosen[] =>
-    keysOf(catalog, segments).map((key) => choice(catalog, key, identity.kind));
-  if (identity.kind === 'inline') return checkInline(index, identity, choose(index.catalog), freshness);
+    keysOf(catalog, segments).map((key) => choice(catalog, key));
   return withStoredIdentity(database, index, identity, (ordinal) => checkStored(index, ordinal, choose, freshness));
 }
 
@@ -94,17 +99,24 @@ function isMemoryExceeded(error: unknown): error is RollcallError {
   return error instanceof RollcallError && error.reason === 'INDEX_MEMORY_EXCEEDED';
 }
 
-/** Inline traits need no bitmap: the newest definitions are evaluated, whether their atoms are built or not. */
-async function checkInline(
+/** Inline traits need no bitmap: the newest definitions are evaluated, whether their atoms are built or not; at once where all are ready. */
+function checkInline(
   index: EnvironmentIndex,
-  identity: Extract<IdentityQuery, { kind: 'inline' }>,
-  chosen: readonly Chosen[],
+  query: InlineQuery,
+  segments: readonly string[],
   freshness: Freshness,
-): Promise<Check> {
+): Check | Promise<Check> {
   expectRevision(index, freshness);
   const state = stateOf(index);
-  const atoms = servedOf(chosen).flatMap((segment) => [...segment.atoms.values()]);
-  return { ...state, results: resultsOf(await inlineTruth(index, identity, atoms), chosen) };
+  const { catalog, checkPlans } = index;
+  const plan = checkPlans.get(catalog) ?? new CheckPlan(catalog);
+  const keys = segments.length > 0 ? [...new Set(segments)] : plan.enabledSegments;
+  const checkNow = (): Check => ({ ...state, results: plan.check(keys, inlineIdentity(index.environment, query)) });
+  if (plan.isReady(keys)) return checkNow();
+  return plan.prepare(keys, index.operandLists).then(() => {
+    checkPlans.keep(plan);
+    return checkNow();
+  });
 }
 
 function stateOf({ revision, asOf }: EnvironmentIndex): Pick<Check, 'revision' | 'asOf'> {
@@ -127,9 +139,9 @@ function keysOf(catalog: ReaderCatalog, segments: readonly string[]): readonly s
   return segments.length > 0 ? [...new Set(segments)] : catalog.enabledSegments();
 }
 
-function choice(catalog: ReaderCatalog, key: string, kind: IdentityQuery['kind']): Chosen {
+function choice(catalog: ReaderCatalog, key: string): Chosen {
   try {
-    return { key, served: kind === 'inline' ? catalog.newest(key) : catalog.serve(key) };
+    return { key, served: catalog.serve(key) };
   } catch (error) {
     if (error instanceof RollcallError) return { key, error };
     throw error;

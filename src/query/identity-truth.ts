@@ -1,9 +1,10 @@
 import type { AtomDefinition } from '../core/atoms.js';
-import { compileMatcher } from '../core/conditions/matchers.js';
 import { RollcallError } from '../core/errors.js';
 import { holds, type Predicate } from '../core/predicates.js';
-import { type IdentityView, type Property, propertyOf, resolveProperty } from '../core/properties/properties.js';
+import type { InlineIdentity } from '../core/truth/column.js';
+import { TruthPlan } from '../core/truth/truth-plan.js';
 import type { Database } from '../storage/database.js';
+import type { Environment } from '../storage/environments.js';
 import { findIdentity } from '../storage/identities.js';
 import type { EnvironmentIndex } from './environment-index.js';
 
@@ -12,6 +13,8 @@ export type IdentityQuery =
   | { readonly kind: 'identifier'; readonly identifier: string }
   | { readonly kind: 'id'; readonly id: number }
   | { readonly kind: 'inline'; readonly identifier: string; readonly traits: ReadonlyMap<string, string> };
+
+export type InlineQuery = Extract<IdentityQuery, { kind: 'inline' }>;
 
 /** Whether predicates hold for one identity. */
 export type Truth = (predicate: Predicate) => boolean;
@@ -54,57 +57,20 @@ export function storedTruth(index: EnvironmentIndex, ordinal: number): Truth {
  */
 export async function inlineTruth(
   { environment, operandLists }: EnvironmentIndex,
-  { identifier, traits }: Extract<IdentityQuery, { kind: 'inline' }>,
+  query: InlineQuery,
   atoms: Iterable<AtomDefinition>,
 ): Promise<Truth> {
   const lists = new Map<string, ReadonlySet<string>>();
   for (const { list } of atoms) if (list !== '' && !lists.has(list)) lists.set(list, await operandLists.read(list));
-  const hasKey = environment.identityKeyMode === 'composite';
-  const view: IdentityView = { id: 0, identifier, key: hasKey ? `${environment.key}_${identifier}` : '', traits };
-  const evaluate = (atom: AtomDefinition): boolean => {
-    const property = propertyOf(atom, environment);
-    if (!hasKey && maySeeKey(property, traits)) throw unknownKey(atom.property);
-    const list = lists.get(atom.list);
-    if (atom.list !== '' && list === undefined) throw changedMeanwhile();
-    const value = resolveProperty(property, view);
-    const { operator, operand, segmentKey } = atom;
-    return value !== undefined && compileMatcher(operator, operand, { segmentKey, list })(value);
-  };
-  const known = new Map<string, boolean>();
-  const truthOf = (atomKey: string, atom: AtomDefinition): boolean => {
-    const truth = known.get(atomKey) ?? evaluate(atom);
-    known.set(atomKey, truth);
-    return truth;
-  };
-  return (predicate) => holds(predicate, truthOf);
+  const plan = new TruthPlan(environment);
+  plan.moveTo(inlineIdentity(environment, query));
+  const isTrue = (key: string, atom: AtomDefinition): boolean =>
+    plan.isTrue(plan.compile({ kind: 'atom', key, atom }, lists));
+  return (predicate) => holds(predicate, isTrue);
 }
 
-/** Whether a property may depend on the identity's key. A trait of the path's very name wins over the path. */
-function maySeeKey(property: Property, traits: ReadonlyMap<string, string>): boolean {
-  switch (property.kind) {
-    case 'identity-key-text':
-      return true;
-    case 'identity-key':
-    case 'query':
-      return !traits.has(property.literal);
-    case 'identifier':
-    case 'trait':
-    case 'trait-path':
-    case 'constant':
-      return false;
-  }
-}
-
-function unknownKey(property: string): RollcallError {
-  return new RollcallError(
-    'INVALID_REQUEST',
-    "a condition depends on the identity's key, which is its id in this environment: name a stored identity instead",
-    { metadata: { field: 'identity', property } },
-  );
-}
-
-function changedMeanwhile(): RollcallError {
-  return new RollcallError('CONFLICT', 'the segment was changed while it was being evaluated', {
-    metadata: { retryAfterMs: '0' },
-  });
+/** What the caller brings, with the key that the identity has or would have in the environment. */
+export function inlineIdentity(environment: Environment, { identifier, traits }: InlineQuery): InlineIdentity {
+  const key = environment.identityKeyMode === 'composite' ? `${environment.key}_${identifier}` : undefined;
+  return { identifier, key, traits };
 }

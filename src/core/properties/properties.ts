@@ -1,8 +1,9 @@
 import { firstNode, follow, type JsonPath, parseJsonPath, type Step } from './json-path.js';
 import type { AtomDefinition } from '../atoms.js';
-import type { Operator } from '../conditions/operators.js';
 import { conditionValue } from '../python/python-text.js';
-import { compareKeys, parseTrait } from '../trait-text.js';
+import { compareKeys, formatTrait, parseTrait } from '../trait-text.js';
+import { readConditionValue } from './trait-value.js';
+import type { Dialect } from '../segments.js';
 import type { ConditionValue, TraitValue } from '../values.js';
 
 /** What conditions see of an identity. */
@@ -40,23 +41,42 @@ export type Property =
       readonly literal: string;
       readonly path: JsonPath;
       readonly environment: EnvironmentView;
-    };
+    }
+  /** As a trait or a path, but the value is its JSON text, so that a text is not a number. */
+  | { readonly kind: 'trait-json'; readonly key: string }
+  | { readonly kind: 'path-json'; readonly literal: string; readonly of: PathProperty };
+
+type PathProperty = Extract<
+  Property,
+  { readonly kind: 'identity-key' | 'identifier' | 'trait-path' | 'constant' | 'query' }
+>;
 
 /**
  * What a condition's property text means: a path where it starts with `$.` and is one, else a trait's name; for PERCENTAGE_SPLIT, the
- * identity's key where it is blank. Throws INVALID_SEGMENT for a path that may not be evaluated.
+ * identity's key where it is blank. In other dialects than Flagsmith's its value is JSON text. Throws INVALID_SEGMENT for a path that may not be evaluated.
  */
-export function parseProperty(text: string, environment: EnvironmentView, operator: Operator): Property {
+export function parseProperty(
+  text: string,
+  environment: EnvironmentView,
+  operator: AtomDefinition['operator'],
+  dialect: Dialect = 'flagsmith',
+): Property {
   if (text === '' && operator === 'PERCENTAGE_SPLIT') return { kind: 'identity-key-text' };
   const path = text.startsWith('$.') ? parseJsonPath(text) : undefined;
-  if (path === undefined) return { kind: 'trait', key: text };
+  if (dialect === 'flagsmith')
+    return path === undefined ? { kind: 'trait', key: text } : parsePath(text, path, environment, scalarOf);
+  if (path === undefined) return { kind: 'trait-json', key: text };
+  return { kind: 'path-json', literal: text, of: parsePath(text, path, environment, scalarTextOf) };
+}
+
+function parsePath(text: string, path: JsonPath, environment: EnvironmentView, read: ReadNode): PathProperty {
   if (path.onlyWithin === 'environment')
-    return constant(text, scalarOf(firstNode(path, { environment: { key: environment.key, name: environment.name } })));
+    return constant(text, read(firstNode(path, { environment: { key: environment.key, name: environment.name } })));
   if (path.steps === undefined) return { kind: 'query', literal: text, path, environment };
   return readSteps(text, path.steps);
 }
 
-function readSteps(literal: string, [root, member, trait, ...steps]: readonly Step[]): Property {
+function readSteps(literal: string, [root, member, trait, ...steps]: readonly Step[]): PathProperty {
   const isWhole = trait === undefined;
   if (root !== 'identity') return constant(literal, undefined);
   if (member === 'identifier' && isWhole) return { kind: 'identifier', literal };
@@ -65,23 +85,23 @@ function readSteps(literal: string, [root, member, trait, ...steps]: readonly St
   return constant(literal, undefined);
 }
 
-function constant(literal: string, value: ConditionValue | undefined): Property {
+function constant(literal: string, value: ConditionValue | undefined): PathProperty {
   return { kind: 'constant', literal, value };
 }
 
 /** What an atom of an environment looks at. */
 export function propertyOf(
-  atom: Pick<AtomDefinition, 'kind' | 'property' | 'operator'>,
+  atom: Pick<AtomDefinition, 'dialect' | 'kind' | 'property' | 'operator'>,
   environment: EnvironmentView,
 ): Property {
-  return atom.kind === 'trait'
-    ? { kind: 'trait', key: atom.property }
-    : parseProperty(atom.property, environment, atom.operator);
+  if (atom.kind === 'path') return parseProperty(atom.property, environment, atom.operator, atom.dialect);
+  return { kind: atom.dialect === 'flagsmith' ? 'trait' : 'trait-json', key: atom.property };
 }
 
 /** The value that a property has for every identity (undefined = missing) without a trait named as `literal`; undefined where it depends on the identity. */
 export function constantOf(property: Property): { readonly value: ConditionValue | undefined } | undefined {
-  return property.kind === 'constant' ? property : undefined;
+  const of = property.kind === 'path-json' ? property.of : property;
+  return of.kind === 'constant' ? of : undefined;
 }
 
 /** What of an identity a property's value may change with. */
@@ -96,6 +116,7 @@ export interface Dependencies {
 export function dependenciesOf(property: Property): Dependencies {
   switch (property.kind) {
     case 'trait':
+    case 'trait-json':
       return { traitKeys: [property.key], identifier: false, any: false };
     case 'identity-key-text':
       return { traitKeys: [], identifier: true, any: false };
@@ -109,38 +130,60 @@ export function dependenciesOf(property: Property): Dependencies {
       return { traitKeys: [property.literal], identifier: true, any: false };
     case 'query':
       return { traitKeys: [], identifier: true, any: true };
+    case 'path-json':
+      return dependenciesOf(property.of);
   }
 }
 
 /** The value a condition sees of an identity's property; undefined = missing. */
 export function resolveProperty(property: Property, identity: IdentityView): ConditionValue | undefined {
-  if (property.kind === 'trait') return traitOf(property.key, identity);
-  if (property.kind === 'identity-key-text') return identity.key;
-  return traitOf(property.literal, identity) ?? resolvePath(property, identity);
+  switch (property.kind) {
+    case 'trait':
+      return traitOf(property.key, identity);
+    case 'identity-key-text':
+      return identity.key;
+    case 'trait-json':
+      return traitTextOf(property.key, identity);
+    case 'path-json':
+      return traitTextOf(property.literal, identity) ?? resolvePath(property.of, identity, scalarTextOf);
+    default:
+      return traitOf(property.literal, identity) ?? resolvePath(property, identity, scalarOf);
+  }
+}
+
+function traitTextOf(key: string, identity: IdentityView): string | undefined {
+  const text = identity.traits.get(key);
+  return text === 'null' ? undefined : text;
 }
 
 function traitOf(key: string, identity: IdentityView): ConditionValue | undefined {
   const text = identity.traits.get(key);
-  return text === undefined ? undefined : conditionValue(parseTrait(text));
+  return text === undefined ? undefined : readConditionValue(text);
 }
 
-type PathProperty = Extract<Property, { readonly literal: string }>;
-
-function resolvePath(property: PathProperty, identity: IdentityView): ConditionValue | undefined {
+function resolvePath(property: PathProperty, identity: IdentityView, read: ReadNode): ConditionValue | undefined {
   switch (property.kind) {
     case 'identifier':
-      return scalarOf(identity.identifier);
+      return read(identity.identifier);
     case 'identity-key':
-      return scalarOf(identity.key);
+      return read(identity.key);
     case 'constant':
       return property.value;
     case 'trait-path': {
       const text = identity.traits.get(property.key);
-      return text === undefined ? undefined : scalarOf(follow(property.steps, parseTrait(text)));
+      return text === undefined ? undefined : read(follow(property.steps, parseTrait(text)));
     }
     case 'query':
-      return scalarOf(firstNode(property.path, documentOf(identity, property.environment)));
+      return read(firstNode(property.path, documentOf(identity, property.environment)));
   }
+}
+
+/** What a condition sees of the node that a path leads to; undefined = missing. */
+type ReadNode = (node: TraitValue | undefined) => ConditionValue | undefined;
+
+/** The JSON text of a node: a path's answer counts only where it is a scalar. */
+function scalarTextOf(node: TraitValue | undefined): string | undefined {
+  return node === undefined || typeof node === 'object' ? undefined : formatTrait(node);
 }
 
 /** The value of a node: a path's answer counts only where it is a scalar. */

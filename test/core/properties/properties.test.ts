@@ -63,9 +63,14 @@ describe("a property's value", () => {
   });
 
   test("of an atom of kind trait is that trait's, even where its name is a path", () => {
-    const property = propertyOf({ kind: 'trait', property: '$.environment.name', operator: 'EQUAL' }, environment);
+    const property = propertyOf(
+      { dialect: 'flagsmith', kind: 'trait', property: '$.environment.name', operator: 'EQUAL' },
+      environment,
+    );
     expect(property).toEqual({ kind: 'trait', key: '$.environment.name' });
-    expect(propertyOf({ kind: 'trait', property: '', operator: 'PERCENTAGE_SPLIT' }, environment)).toEqual({
+    expect(
+      propertyOf({ dialect: 'flagsmith', kind: 'trait', property: '', operator: 'PERCENTAGE_SPLIT' }, environment),
+    ).toEqual({
       kind: 'trait',
       key: '',
     });
