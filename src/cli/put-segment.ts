@@ -8,6 +8,7 @@ import { CommandError } from './command-error.js';
 import type { CommandContext } from './context.js';
 import { whenBuilt } from './read-commands.js';
 import type { SegmentDefinition } from './segment-definition.js';
+import { dialectOf } from './dialects.js';
 import { ruleMessages } from './segment-definition.js';
 
 export interface SegmentTarget {
@@ -25,7 +26,7 @@ export async function putSegment(
 ): Promise<Segment> {
   const { rules, name = '', description = '', parent = '', enabled } = definition;
   const { project, key, etag = '' } = target;
-  const texts = { project, key, name, description, parent, etag };
+  const texts = { project, key, name, description, parent, etag, dialect: dialectOf(definition.dialect) };
   const segment = { ...texts, rules: ruleMessages(rules), ...(enabled === undefined ? {} : { enabled }) };
   const update = () => client.call(SegmentService.method.update, { segment });
   const create = () => client.call(SegmentService.method.create, { segment });

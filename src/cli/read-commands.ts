@@ -11,6 +11,7 @@ import { readDefinition } from './definition-options.js';
 import type { Progress } from './progress.js';
 import { showsProgress, startProgress } from './progress.js';
 import type { SegmentDefinition } from './segment-definition.js';
+import { dialectOf } from './dialects.js';
 import { ruleMessages } from './segment-definition.js';
 
 type SelectorInit = MessageInitShape<typeof SelectorSchema>;
@@ -53,8 +54,9 @@ export async function selectorOf(
   throw new CommandError('USAGE', 'give the key of a segment, or a draft by --where, --rules or --file');
 }
 
-function draftOf({ key, rules, parent }: SegmentDefinition) {
-  return { rules: ruleMessages(rules), parent: parent ?? '', ...(key === undefined ? {} : { key }) };
+function draftOf({ key, rules, parent, dialect }: SegmentDefinition) {
+  const texts = { parent: parent ?? '', dialect: dialectOf(dialect) };
+  return { rules: ruleMessages(rules), ...texts, ...(key === undefined ? {} : { key }) };
 }
 
 const POLL_MS = 100;

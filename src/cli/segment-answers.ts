@@ -1,27 +1,34 @@
 import type { Segment } from '../gen/rollcall/v1/segment_pb.js';
 import { timeText } from './format.js';
 import type { Json } from './json.js';
+import { dialectName } from './dialects.js';
 import { ruleJson } from './segment-definition.js';
 import { formatTable, printable } from './table.js';
 
 /** A segment in the form in which `segment put` reads it, with its etag and times. */
 export function segmentJson(segment: Segment): Json {
-  const { project, key, name, description, rules, parent, enabled, etag, createdAt, updatedAt } = segment;
+  const { project, key, name, description, rules, parent, enabled, disabledReason, etag, createdAt, updatedAt } =
+    segment;
+  const dialect = dialectName(segment.dialect);
   return {
     project,
     key,
     name,
     description,
-    rules: rules.map(ruleJson),
+    dialect: dialect === 'flagsmith' ? undefined : dialect,
+    rules: rules.map((rule) => ruleJson(rule, dialect)),
     parent: parent === '' ? undefined : parent,
     enabled,
+    disabledReason: disabledReason === '' ? undefined : disabledReason,
     etag,
     createdAt: timeText(createdAt),
     updatedAt: timeText(updatedAt),
   };
 }
 
+/** With the reasons of those that an import disabled, where there are such. */
 export function segmentTable(segments: readonly Segment[]): string {
+  const hasReasons = segments.some(({ disabledReason }) => disabledReason !== '');
   return formatTable(
     [
       { title: 'key' },
@@ -30,14 +37,16 @@ export function segmentTable(segments: readonly Segment[]): string {
       { title: 'enabled' },
       { title: 'etag' },
       { title: 'updated' },
+      ...(hasReasons ? [{ title: 'disabled because' }] : []),
     ],
-    segments.map(({ key, name, parent, enabled, etag, updatedAt }) => [
+    segments.map(({ key, name, parent, enabled, etag, updatedAt, disabledReason }) => [
       printable(key),
       printable(name),
       printable(parent),
       enabled === false ? 'no' : 'yes',
       etag,
       timeText(updatedAt) ?? '',
+      printable(disabledReason),
     ]),
   );
 }

@@ -4,11 +4,13 @@ import { z } from 'zod';
 import type { RuleSchema } from '../gen/rollcall/v1/segment_pb.js';
 import { RuleType } from '../gen/rollcall/v1/segment_pb.js';
 import { CommandError } from './command-error.js';
+import { DIALECT_NAMES, type DialectName, hasJsonOperands, operandJson, operandJsonText } from './dialects.js';
 import type { Json } from './json.js';
 import { jsonText, parseLosslessJson } from './json.js';
 
 /** A segment as people write it, after Flagsmith's documents. */
 export interface SegmentDefinition {
+  readonly dialect?: DialectName | undefined;
   readonly key?: string | undefined;
   readonly name?: string | undefined;
   readonly description?: string | undefined;
@@ -45,41 +47,54 @@ const OPERAND = z
   ])
   .transform(operandText);
 
-const CONDITION: z.ZodType<ConditionDefinition> = z
-  .strictObject({
-    property: z.string().nullish(),
-    operator: z.string(),
-    value: OPERAND.optional(),
-    list: z.string().optional(),
-  })
-  .refine(
-    (condition) => condition.value === undefined || condition.list === undefined,
+/** In a dialect whose operands are JSON, the value is any, but for a reference to a segment. */
+function conditionSchema(dialect: DialectName): z.ZodType<ConditionDefinition> {
+  const condition = { property: z.string().nullish(), operator: z.string(), list: z.string().optional() };
+  const withText = z.strictObject({ ...condition, value: OPERAND.optional() });
+  const withJson = z
+    .strictObject({ ...condition, value: z.unknown().optional() })
+    .refine(({ operator }) => hasJsonOperands(dialect, operator))
+    .transform(({ value, ...rest }) => ({ ...rest, value: value === undefined ? undefined : operandJsonText(value) }));
+  const either: z.ZodType<ConditionDefinition> = dialect === 'flagsmith' ? withText : z.union([withJson, withText]);
+  return either.refine(
+    ({ value, list }) => value === undefined || list === undefined,
     'takes `value` or `list`, not both',
   );
+}
 
-const RULE: z.ZodType<RuleDefinition> = z.strictObject({
-  type: z.enum(['ALL', 'ANY', 'NONE']),
-  conditions: z.array(CONDITION).optional(),
-  rules: z.array(z.lazy(() => RULE)).optional(),
-});
+function ruleSchema(dialect: DialectName): z.ZodType<RuleDefinition> {
+  const condition = conditionSchema(dialect);
+  const rule: z.ZodType<RuleDefinition> = z.strictObject({
+    type: z.enum(['ALL', 'ANY', 'NONE']),
+    conditions: z.array(condition).optional(),
+    rules: z.array(z.lazy(() => rule)).optional(),
+  });
+  return rule;
+}
 
 /** What `segment get` writes beside the definition; not looked at. */
-const READ_ONLY = ['project', 'etag', 'createdAt', 'updatedAt'];
+const READ_ONLY = ['project', 'etag', 'createdAt', 'updatedAt', 'disabledReason'];
 
-const DEFINITION: z.ZodType<SegmentDefinition> = z.strictObject({
-  key: z.string().optional(),
-  name: z.string().optional(),
-  description: z.string().optional(),
-  rules: z.array(RULE),
-  parent: z.string().optional(),
-  enabled: z.boolean().optional(),
-  ...Object.fromEntries(READ_ONLY.map((name) => [name, z.unknown().optional()])),
-});
+function definitionSchema(dialect: DialectName): z.ZodType<SegmentDefinition> {
+  return z.strictObject({
+    dialect: z.enum(DIALECT_NAMES).optional(),
+    key: z.string().optional(),
+    name: z.string().optional(),
+    description: z.string().optional(),
+    rules: z.array(ruleSchema(dialect)),
+    parent: z.string().optional(),
+    enabled: z.boolean().optional(),
+    ...Object.fromEntries(READ_ONLY.map((name) => [name, z.unknown().optional()])),
+  });
+}
+
+const DIALECT = z.looseObject({ dialect: z.enum(DIALECT_NAMES) });
 
 /** Reads a definition, or only its list of rules. Throws USAGE with all that is wrong; `source` says where the text came from. */
 export function parseDefinition(text: string, source: string): SegmentDefinition {
   const value = parseJson(text, source);
-  const parsed = DEFINITION.safeParse(Array.isArray(value) ? { rules: value } : value);
+  const dialect = DIALECT.safeParse(value).data?.dialect ?? 'flagsmith';
+  const parsed = definitionSchema(dialect).safeParse(Array.isArray(value) ? { rules: value } : value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'the definition'}: ${issue.message}`);
   throw new CommandError('USAGE', [`${source} is not a segment definition:`, ...problems].join('\n  '));
@@ -151,15 +166,15 @@ function parseJson(text: string, source: string): unknown {
 }
 
 /** A rule of an answer, as it would be written. */
-export function ruleJson(rule: RuleAnswer): Json {
+export function ruleJson(rule: RuleAnswer, dialect: DialectName): Json {
   return {
     type: RuleType[rule.type],
-    conditions: rule.conditions.map(({ property, operator, operand }) => ({
-      property,
-      operator,
-      ...(operand.case === undefined ? {} : { [operand.case]: operand.value }),
-    })),
-    rules: rule.rules.map(ruleJson),
+    conditions: rule.conditions.map(({ property, operator, operand }) => {
+      if (operand.case === undefined) return { property, operator };
+      const isJson = operand.case === 'value' && hasJsonOperands(dialect, operator);
+      return { property, operator, [operand.case]: isJson ? operandJson(operand.value) : operand.value };
+    }),
+    rules: rule.rules.map((inner) => ruleJson(inner, dialect)),
   };
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { LitestarOperator } from './conditions/litestar/operators.js';
+import type { MozhnoOperator } from './conditions/mozhno/operators.js';
 import type { Operator } from './conditions/operators.js';
-import type { Dialect } from './segments.js';
 
 /**
  * The version of what operators mean. Atoms of another version are built again: raise it with any change to an operator,
@@ -11,14 +12,21 @@ export const SEMANTICS_VERSION = 1;
 /**
  * What an atom tests: one operator over one property of an identity. No field is ever null, so that equal atoms have
  * equal keys. `list` is the SHA-256 (hex) of a stored operand list, '' where `operand` is the operand. `segmentKey` is
- * '' unless the operator is PERCENTAGE_SPLIT, which hashes it.
+ * '' unless the operator is PERCENTAGE_SPLIT, which hashes it. In other dialects than Flagsmith's the operand is JSON text,
+ * and so is the value that the operator sees.
  */
-export interface AtomDefinition {
-  readonly dialect: Dialect;
+export type AtomDefinition = AtomSubject & AtomTest;
+
+/** The operators of one dialect. A test that means the same in all is of Flagsmith's: IS_SET. */
+export type AtomTest =
+  | { readonly dialect: 'flagsmith'; readonly operator: Operator }
+  | { readonly dialect: 'litestar'; readonly operator: LitestarOperator }
+  | { readonly dialect: 'mozhno'; readonly operator: MozhnoOperator };
+
+interface AtomSubject {
   /** How to read `property`: as the very name of a trait, or as a path (see `properties.ts`). */
   readonly kind: 'trait' | 'path';
   readonly property: string;
-  readonly operator: Operator;
   readonly operand: string;
   readonly list: string;
   readonly segmentKey: string;

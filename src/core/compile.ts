@@ -1,13 +1,16 @@
 import type { AtomDefinition } from './atoms.js';
 import { RollcallError } from './errors.js';
+import { compileAtomMatcher } from './conditions/atom-matcher.js';
 import { readIn } from './conditions/in-list.js';
-import { compileMatcher, type Matcher } from './conditions/matchers.js';
+import type { Matcher } from './conditions/matchers.js';
 import { OPERATORS, type Operator } from './conditions/operators.js';
+import { typedPredicate } from './conditions/typed-conditions.js';
 import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate, sizeOf } from './predicates.js';
 import { constantOf, type EnvironmentView, parseProperty } from './properties/properties.js';
 import {
   type Condition,
   conditionsOf,
+  type Dialect,
   MAX_CONDITIONS,
   MAX_OPERAND_BYTES,
   MAX_PREDICATE_SIZE,
@@ -80,12 +83,14 @@ class Compiler {
   }
 
   segment(key: string, definition: SegmentDefinition, chain: readonly string[]): CompiledNode {
+    if (definition.disabledReason !== undefined)
+      return { kind: 'segment', key, enabled: false, predicate: NOBODY, operands: [] };
     checkSize(key, definition.rules);
-    const inner = [...chain, key];
-    const rules = definition.rules.map((rule) => this.#rule(key, rule, inner));
-    const parent = definition.parent === '' ? [] : [this.#reference(definition.parent, inner)];
+    const scope: Scope = { key, dialect: definition.dialect, chain: [...chain, key] };
+    const rules = definition.rules.map((rule) => this.#rule(rule, scope));
+    const parent = definition.parent === '' ? [] : [this.#reference(definition.parent, scope.chain)];
     const operands = [...parent, ...rules];
-    const isAnyone = definition.enabled && definition.rules.length > 0;
+    const isAnyone = definition.enabled && (definition.rules.length > 0 || definition.dialect !== 'flagsmith');
     const predicate = isAnyone ? and(operands.map((operand) => operand.predicate)) : NOBODY;
     return { kind: 'segment', key, enabled: definition.enabled, predicate, operands };
   }
@@ -110,9 +115,9 @@ class Compiler {
     return node;
   }
 
-  #rule(segmentKey: string, rule: Rule, chain: readonly string[]): CompiledNode {
-    const conditions = rule.conditions.map((condition) => this.#condition(segmentKey, condition, chain));
-    const rules = rule.rules.map((inner) => this.#rule(segmentKey, inner, chain));
+  #rule(rule: Rule, scope: Scope): CompiledNode {
+    const conditions = rule.conditions.map((condition) => this.#condition(condition, scope));
+    const rules = rule.rules.map((inner) => this.#rule(inner, scope));
     const groups = [conditions, rules].map((group) =>
       combineGroup(
         rule.type,
@@ -122,7 +127,7 @@ class Compiler {
     return { kind: 'rule', type: rule.type, predicate: and(groups), operands: [...conditions, ...rules] };
   }
 
-  #condition(segmentKey: string, condition: Condition, chain: readonly string[]): CompiledNode {
+  #condition(condition: Condition, { key, dialect, chain }: Scope): CompiledNode {
     switch (condition.operator) {
       case 'in_segment': {
         const referred = this.#reference(condition.value, chain);
@@ -132,12 +137,10 @@ class Compiler {
         const referred = this.#reference(condition.value, chain);
         return { kind: 'condition', condition, predicate: not(referred.predicate), operands: [referred] };
       }
-      case 'IS_NOT_SET': {
-        const isSet = this.#test(segmentKey, { property: condition.property, operator: 'IS_SET', value: '' });
-        return { kind: 'condition', condition, predicate: not(isSet), operands: [] };
+      default: {
+        const predicate = conditionPredicate(key, dialect, condition, (atom) => this.#test(atom, condition));
+        return { kind: 'condition', condition, predicate, operands: [] };
       }
-      default:
-        return { kind: 'condition', condition, predicate: this.#test(segmentKey, condition), operands: [] };
     }
   }
 
@@ -145,11 +148,15 @@ class Compiler {
    * The predicate of one operator over one property. Where the property is constant but for a trait that has its very text as a
    * name (which wins), the constant is folded and only that trait is left to atoms.
    */
-  #test(segmentKey: string, condition: Condition): Predicate {
-    const operator = operatorOf(condition);
-    const definition = atomOf(segmentKey, condition, operator);
-    const property = parseProperty(definition.property, this.#context.environment, operator);
-    if (property.kind === 'trait') return atom({ ...definition, kind: 'trait', property: property.key });
+  #test(definition: AtomDefinition, condition: Condition): Predicate {
+    const property = parseProperty(
+      definition.property,
+      this.#context.environment,
+      definition.operator,
+      definition.dialect,
+    );
+    if (property.kind === 'trait' || property.kind === 'trait-json')
+      return atom({ ...definition, kind: 'trait', property: property.key });
     const constant = constantOf(property);
     if (constant === undefined) return atom(definition);
     if (definition.list !== '') {
@@ -160,10 +167,38 @@ class Compiler {
       );
     }
     const literal: AtomDefinition = { ...definition, kind: 'trait' };
-    const isLiteralSet = atom({ ...literal, operator: 'IS_SET', operand: '', segmentKey: '' });
-    const isTrue = constant.value !== undefined && matcherOf(operator, condition, segmentKey)(constant.value);
+    const isLiteralSet = atom({ ...isSetAtom(definition.property), kind: 'trait' });
+    const isTrue = constant.value !== undefined && matcherOf(definition, condition)(constant.value);
     return isTrue ? or([atom(literal), not(isLiteralSet)]) : atom(literal);
   }
+}
+
+/** The segment whose rules are compiled, and the segments that led to it, itself the last. */
+interface Scope {
+  readonly key: string;
+  readonly dialect: Dialect;
+  readonly chain: readonly string[];
+}
+
+/** A condition that is no reference, put together from the predicates that `test` makes of atoms. */
+function conditionPredicate(
+  segmentKey: string,
+  dialect: Dialect,
+  condition: Condition,
+  test: (atom: AtomDefinition) => Predicate,
+): Predicate {
+  const isSet = () => test(isSetAtom(condition.property));
+  if (dialect !== 'flagsmith') {
+    const subject = { kind: 'path', property: condition.property, list: '', segmentKey: '' } as const;
+    return typedPredicate(dialect, condition, { test: (tested) => test({ ...subject, ...tested }), isSet });
+  }
+  if (condition.operator === 'IS_NOT_SET') return not(isSet());
+  return test(atomOf(segmentKey, condition, operatorOf(condition)));
+}
+
+function isSetAtom(property: string): AtomDefinition {
+  const operator = 'IS_SET';
+  return { dialect: 'flagsmith', kind: 'path', property, operator, operand: '', list: '', segmentKey: '' };
 }
 
 function combineGroup(type: Rule['type'], predicates: readonly Predicate[]): Predicate {
@@ -234,17 +269,21 @@ function checkSize(key: string, rules: readonly Rule[]): void {
 /** Compiles as `compileSegment` and also reads every operand of the segment's own conditions: what must be refused when a segment is written. */
 export function checkSegment(key: string, definition: SegmentDefinition, context: CompileContext): CompiledNode {
   const compiled = compileSegment(key, definition, context);
+  if (definition.disabledReason !== undefined) return compiled;
   for (const condition of conditionsOf(definition.rules)) {
-    if (UNTESTED.has(condition.operator) || condition.list !== undefined) continue;
-    matcherOf(operatorOf(condition), condition, key);
+    if (condition.operator === 'in_segment' || condition.operator === 'not_in_segment') continue;
+    conditionPredicate(key, definition.dialect, condition, (tested) => {
+      if (tested.list === '') matcherOf(tested, condition);
+      return atom(tested);
+    });
   }
   return compiled;
 }
 
-/** Reads the operand of a condition; what is wrong with it names the condition. */
-function matcherOf(operator: Operator, { property, value }: Condition, segmentKey: string): Matcher {
+/** Reads the operand of a condition's atom; what is wrong with it names the condition. */
+function matcherOf(tested: AtomDefinition, { property, operator, value }: Condition): Matcher {
   try {
-    return compileMatcher(operator, value, { segmentKey });
+    return compileAtomMatcher(tested);
   } catch (error) {
     if (!(error instanceof RollcallError)) throw error;
     const operand = error.reason === 'UNSUPPORTED_PATTERN' ? { pattern: value } : { operand: value };
@@ -254,5 +293,3 @@ function matcherOf(operator: Operator, { property, value }: Condition, segmentKe
     });
   }
 }
-
-const UNTESTED: ReadonlySet<string> = new Set(['in_segment', 'not_in_segment', 'IS_NOT_SET']);

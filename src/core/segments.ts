@@ -1,4 +1,7 @@
-/** A condition of a rule: `operator` over `property`, with the text `value` or a stored list as its operand. */
+/**
+ * A condition of a rule: `operator` over `property`, with the text `value` or a stored list as its operand. In other dialects than Flagsmith's `value` is
+ * JSON text ('' is null), but for segment references, whose `value` is a segment's key in all of them.
+ */
 export interface Condition {
   readonly property: string;
   readonly operator: string;
@@ -21,15 +24,19 @@ export interface Rule {
   readonly rules: readonly Rule[];
 }
 
-export const DIALECTS = ['flagsmith'] as const;
+export const DIALECTS = ['flagsmith', 'litestar', 'mozhno'] as const;
 export type Dialect = (typeof DIALECTS)[number];
 
-/** What a segment means. `parent` is a segment's key, '' for none. */
+/** What a segment means. `parent` is a segment's key, '' for none. Without rules no one is a member, but in other dialects than Flagsmith's everyone. */
 export interface SegmentDefinition {
   readonly dialect: Dialect;
   readonly enabled: boolean;
   readonly parent: string;
   readonly rules: readonly Rule[];
+  /** Why an import disabled the segment: its rules are kept as they came, and are not compiled. */
+  readonly disabledReason?: string;
+  /** What the segment is called where it was imported from, beside its key and name. */
+  readonly sourceId?: string;
 }
 
 /** Levels of rules within rules. */

@@ -9,6 +9,7 @@ import {
   type Rule,
   type SegmentDefinition,
 } from '../core/segments.js';
+import { keyFinder, withKeys } from '../core/import/segment-names.js';
 import { insertAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
@@ -17,6 +18,7 @@ import {
   deleteSegment,
   findSegment,
   lockProject,
+  readSegments,
   readSegmentVersions,
   type SegmentVersion,
   type StoredSegment,
@@ -81,7 +83,7 @@ export async function removeSegment(
     await expectSegment(tx, project, key, etag);
     const referrers = new Set(
       (await readSegmentVersions(tx, project))
-        .filter((version) => version.key !== key && referencesOf(version.definition).has(key))
+        .filter((version) => version.key !== key && refersTo(version.definition, key))
         .map((version) => version.key),
     );
     if (referrers.size > 0) {
@@ -96,6 +98,11 @@ export async function removeSegment(
       revisions.push(await takeCatalogRevision(tx, environment));
     return revisions;
   });
+}
+
+/** One that an import disabled keeps nothing from being deleted: two of them may refer to each other. */
+function refersTo(definition: SegmentDefinition, key: string): boolean {
+  return definition.disabledReason === undefined && referencesOf(definition).has(key);
 }
 
 /** Stores an operand list under a name and moves the segments that refer to it to its new content. Throws INVALID_OPERAND where it is too large. */
@@ -141,7 +148,8 @@ async function expectSegment(tx: Sql, project: string, key: string, etag: string
 /** Checks and writes a version, and registers the atoms it needs in every environment of the project, in the same transaction. */
 async function write(tx: Sql, draft: SegmentDraft, version: number): Promise<WrittenSegment> {
   const { project, key } = draft;
-  const definition = { ...draft.definition, rules: await resolveLists(tx, project, draft.definition.rules) };
+  const named = await resolveNames(tx, project, draft.definition);
+  const definition = { ...named, rules: await resolveLists(tx, project, named.rules) };
   const versions = [{ key, version, etag: '', definition }, ...(await readSegmentVersions(tx, project))];
   const environments = await environmentsOfProject(tx, project);
   checkSegment(key, definition, newestContext(NO_ENVIRONMENT, versions));
@@ -155,6 +163,14 @@ async function write(tx: Sql, draft: SegmentDraft, version: number): Promise<Wri
     revisions.push(committed);
   }
   return { segment, revisions };
+}
+
+/** The definition with the keys of the segments that its conditions name: in litestar-flags a segment is also known by its name or id. */
+async function resolveNames(tx: Sql, project: string, definition: SegmentDefinition): Promise<SegmentDefinition> {
+  const { dialect, rules } = definition;
+  if (dialect !== 'litestar' || referencesOf({ ...definition, parent: '' }).size === 0) return definition;
+  const keyOf = keyFinder([], await readSegments(tx, project));
+  return { ...definition, rules: withKeys(rules, (reference) => keyOf(dialect, reference)) };
 }
 
 /** Rules with the content that each list's name stands for now. Throws LIST_NOT_FOUND. */

@@ -14,6 +14,7 @@ import { putList, readValues } from '../put-list.js';
 import { putSegment, waitTillBuilt } from '../put-segment.js';
 import { segmentJson, segmentTable } from '../segment-answers.js';
 import { green } from '../style.js';
+import { importCommand } from './segment-import.js';
 
 const PUT_EXAMPLES = [
   `rollcall segment put adults --where 'age GREATER_THAN_INCLUSIVE 18'`,
@@ -35,6 +36,7 @@ export function segmentCommand(context: CommandContext) {
     .addCommand(getCommand(context))
     .addCommand(listCommand(context))
     .addCommand(deleteCommand(context))
+    .addCommand(importCommand(context))
     .addCommand(putListCommand(context));
 }
 

@@ -27,3 +27,16 @@ export function compareScalars<T extends bigint | number | boolean>(a: T, b: T):
   if (a < b) return -1;
   return a > b ? 1 : NaN;
 }
+
+/** Orders two integers as `compareScalars` does; the engine makes faster code of a function that sees one type. */
+export function compareIntegers(a: bigint, b: bigint): Order {
+  if (a < b) return -1;
+  return a > b ? 1 : 0;
+}
+
+/** Orders two floats as `compareScalars` does. */
+export function compareFloats(a: number, b: number): Order {
+  if (a < b) return -1;
+  if (a > b) return 1;
+  return a === b ? 0 : NaN;
+}

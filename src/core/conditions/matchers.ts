@@ -1,8 +1,8 @@
-import type { Order } from './compare.js';
+import { compileComparison } from './comparison.js';
 import { readIn } from './in-list.js';
 import { compileModulo } from './modulo.js';
-import { compileOrder, semverOperand } from './operands.js';
-import type { Comparison, Operator } from './operators.js';
+import { semverOperand } from './operands.js';
+import type { Operator } from './operators.js';
 import { percentageOf } from './percentage-split.js';
 import { readPythonFloat } from '../python/python-numbers.js';
 import { compilePythonRegex } from '../regex/python-regex.js';
@@ -43,25 +43,6 @@ export function compileMatcher(operator: Operator, operand: string, options: Mat
     default:
       return compileComparison(operator, operand);
   }
-}
-
-/** Whether a comparison holds for the order of value and operand. NaN, which is no order, is only "not equal". */
-const HOLDS: Readonly<Record<Comparison, (order: Order) => boolean>> = {
-  EQUAL: (order) => order === 0,
-  NOT_EQUAL: (order) => order !== 0,
-  GREATER_THAN: (order) => order > 0,
-  GREATER_THAN_INCLUSIVE: (order) => order >= 0,
-  LESS_THAN: (order) => order < 0,
-  LESS_THAN_INCLUSIVE: (order) => order <= 0,
-};
-
-function compileComparison(comparison: Comparison, operand: string): Matcher {
-  const holds = HOLDS[comparison];
-  const orderOf = compileOrder(operand);
-  return (value) => {
-    const order = orderOf(value);
-    return order !== undefined && holds(order);
-  };
 }
 
 /**

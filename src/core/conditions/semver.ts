@@ -16,8 +16,22 @@ export interface Version {
   readonly build: string | undefined;
 }
 
-/** Reads a strict SemVer 2 version (three numbers, no `v`, no spaces); undefined where the text is none. */
+/**
+ * Reads a strict SemVer 2 version (three numbers, no `v`, no spaces); undefined where the text is none. The text read last is remembered: a property's conditions
+ * come one after the other.
+ */
 export function readVersion(text: string): Version | undefined {
+  if (text !== lastText) {
+    lastVersion = parseVersion(text);
+    lastText = text;
+  }
+  return lastVersion;
+}
+
+let lastText = '';
+let lastVersion: Version | undefined;
+
+function parseVersion(text: string): Version | undefined {
   const match = VERSION.exec(text);
   if (match === null) return undefined;
   const [, major = '', minor = '', patch = '', prerelease, build] = match;
@@ -33,10 +47,9 @@ export function compareVersions(a: Version, b: Version): number {
 }
 
 function compareEach(a: readonly string[], b: readonly string[], compare: (a: string, b: string) => number): number {
-  for (const [index, part] of a.entries()) {
-    const other = b[index];
-    if (other === undefined) return 1;
-    const order = compare(part, other);
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const order = compare(a[at] ?? '', b[at] ?? '');
     if (order !== 0) return order;
   }
   return a.length - b.length;

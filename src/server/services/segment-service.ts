@@ -1,7 +1,10 @@
 import { RollcallError } from '../../core/errors.js';
 import type { Segment } from '../../gen/rollcall/v1/segment_pb.js';
-import type { SegmentService } from '../../gen/rollcall/v1/segment_service_pb.js';
+import { readDocument } from '../../core/import/read-document.js';
+import { readSegments } from '../../core/import/read-segments.js';
+import { type ImportRequest, ImportMode, type SegmentService } from '../../gen/rollcall/v1/segment_service_pb.js';
 import type { CommittedRevision } from '../../indexing/applier.js';
+import { importSegments } from '../../indexing/import-segments.js';
 import {
   createSegment,
   putList,
@@ -14,7 +17,9 @@ import { findSegment, listSegments, type StoredSegment } from '../../storage/seg
 import { DEFAULT_PROJECT } from '../default-tenancy.js';
 import type { Handlers } from '../transport/handlers.js';
 import { readListUpload } from '../list-upload.js';
+import { unpackDocument } from '../unpack-document.js';
 import { pageSizeOf, readNameToken, writeNameToken } from '../messages/name-tokens.js';
+import { importedMessage, formatOf } from '../messages/import-messages.js';
 import { dialectOf, rulesOf, segmentMessage } from '../messages/segment-messages.js';
 
 /** The handlers of SegmentService. `onCommitted` is told of every revision they take. */
@@ -54,6 +59,11 @@ export function segmentHandlers(
       await findOrThrow(database, projectOf(project), key);
       return listPage(database, projectOf(project), key, pageSize, pageToken);
     },
+    async import(request) {
+      const { segments, revisions } = await importDocument(database, request);
+      revisions.forEach(onCommitted);
+      return { segments: segments.map(importedMessage) };
+    },
     async putList(requests) {
       const { project, name, values } = await readListUpload(requests);
       const { sha256, revisions } = await putList(database, projectOf(project), name, values);
@@ -61,6 +71,15 @@ export function segmentHandlers(
       return { project: projectOf(project), name, size: BigInt(values.size), sha256 };
     },
   };
+}
+
+function importDocument(database: Database, { project, document, format, mode, dryRun, key }: ImportRequest) {
+  const imported = readSegments(readDocument(unpackDocument(document)), { format: formatOf(format), key });
+  return importSegments(database, imported, {
+    project: projectOf(project),
+    mode: mode === ImportMode.CREATE ? 'create' : 'replace',
+    isDryRun: dryRun,
+  });
 }
 
 function projectOf(project: string): string {
@@ -77,12 +96,19 @@ function expectSegment(message: Segment | undefined): Segment {
 function draftOf(message: Segment, current: StoredSegment | undefined): SegmentDraft {
   const { key, name, description, parent, dialect, rules } = message;
   const enabled = message.enabled ?? current?.definition.enabled ?? true;
+  const sourceId = current?.definition.sourceId;
   return {
     project: projectOf(message.project),
     key,
     name: name === '' ? (current?.name ?? key) : name,
     description,
-    definition: { dialect: dialectOf(dialect), enabled, parent, rules: rulesOf(rules) },
+    definition: {
+      dialect: dialectOf(dialect),
+      enabled,
+      parent,
+      rules: rulesOf(rules),
+      ...(sourceId === undefined ? {} : { sourceId }),
+    },
   };
 }
 

@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rollcall/v1/segment.proto.
  */
 export const file_rollcall_v1_segment: GenFile = /*@__PURE__*/
-  fileDesc("Chlyb2xsY2FsbC92MS9zZWdtZW50LnByb3RvEgtyb2xsY2FsbC52MSKHAQoJQ29uZGl0aW9uEhoKCHByb3BlcnR5GAEgASgJQgi6SAVyAxjQDxIbCghvcGVyYXRvchgCIAEoCUIJukgGcgQQARhAEhoKBXZhbHVlGAMgASgJQgm6SAZyBCiAgARIABIaCgRsaXN0GAQgASgJQgq6SAdyBRABGP8BSABCCQoHb3BlcmFuZCKbAQoEUnVsZRIvCgR0eXBlGAEgASgOMhUucm9sbGNhbGwudjEuUnVsZVR5cGVCCrpIB4IBBBABIAASNQoKY29uZGl0aW9ucxgCIAMoCzIWLnJvbGxjYWxsLnYxLkNvbmRpdGlvbkIJukgGkgEDEOgHEisKBXJ1bGVzGAMgAygLMhEucm9sbGNhbGwudjEuUnVsZUIJukgGkgEDEOgHIqsDCgdTZWdtZW50EhkKB3Byb2plY3QYASABKAlCCLpIBXIDGP8BEiwKA2tleRgCIAEoCUIfukgcchoQARj/ATITXlteXHgwMC1ceDFmXHg3Zl0qJBIWCgRuYW1lGAMgASgJQgi6SAVyAxjQDxIdCgtkZXNjcmlwdGlvbhgEIAEoCUIIukgFcgMYkE4SKwoFcnVsZXMYBSADKAsyES5yb2xsY2FsbC52MS5SdWxlQgm6SAaSAQMQ6AcSGAoGcGFyZW50GAYgASgJQgi6SAVyAxj/ARIUCgdlbmFibGVkGAcgASgISACIAQESLwoHZGlhbGVjdBgIIAEoDjIULnJvbGxjYWxsLnYxLkRpYWxlY3RCCLpIBYIBAhABEhYKBGV0YWcYCSABKAlCCLpIBXIDGIABEjYKCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPYAQMSNgoKdXBkYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA9gBA0IKCghfZW5hYmxlZCpfCghSdWxlVHlwZRIZChVSVUxFX1RZUEVfVU5TUEVDSUZJRUQQABIRCg1SVUxFX1RZUEVfQUxMEAESEQoNUlVMRV9UWVBFX0FOWRACEhIKDlJVTEVfVFlQRV9OT05FEAMqOQoHRGlhbGVjdBIXChNESUFMRUNUX1VOU1BFQ0lGSUVEEAASFQoRRElBTEVDVF9GTEFHU01JVEgQAWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("Chlyb2xsY2FsbC92MS9zZWdtZW50LnByb3RvEgtyb2xsY2FsbC52MSKHAQoJQ29uZGl0aW9uEhoKCHByb3BlcnR5GAEgASgJQgi6SAVyAxjQDxIbCghvcGVyYXRvchgCIAEoCUIJukgGcgQQARhAEhoKBXZhbHVlGAMgASgJQgm6SAZyBCiAgARIABIaCgRsaXN0GAQgASgJQgq6SAdyBRABGP8BSABCCQoHb3BlcmFuZCKbAQoEUnVsZRIvCgR0eXBlGAEgASgOMhUucm9sbGNhbGwudjEuUnVsZVR5cGVCCrpIB4IBBBABIAASNQoKY29uZGl0aW9ucxgCIAMoCzIWLnJvbGxjYWxsLnYxLkNvbmRpdGlvbkIJukgGkgEDEOgHEisKBXJ1bGVzGAMgAygLMhEucm9sbGNhbGwudjEuUnVsZUIJukgGkgEDEOgHIsQDCgdTZWdtZW50EhkKB3Byb2plY3QYASABKAlCCLpIBXIDGP8BEiwKA2tleRgCIAEoCUIfukgcchoQARj/ATITXlteXHgwMC1ceDFmXHg3Zl0qJBIWCgRuYW1lGAMgASgJQgi6SAVyAxjQDxIdCgtkZXNjcmlwdGlvbhgEIAEoCUIIukgFcgMYkE4SKwoFcnVsZXMYBSADKAsyES5yb2xsY2FsbC52MS5SdWxlQgm6SAaSAQMQ6AcSGAoGcGFyZW50GAYgASgJQgi6SAVyAxj/ARIUCgdlbmFibGVkGAcgASgISACIAQESLwoHZGlhbGVjdBgIIAEoDjIULnJvbGxjYWxsLnYxLkRpYWxlY3RCCLpIBYIBAhABEhYKBGV0YWcYCSABKAlCCLpIBXIDGIABEjYKCmNyZWF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wQga6SAPYAQMSNgoKdXBkYXRlZF9hdBgLIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBCBrpIA9gBAxIXCg9kaXNhYmxlZF9yZWFzb24YDCABKAlCCgoIX2VuYWJsZWQqXwoIUnVsZVR5cGUSGQoVUlVMRV9UWVBFX1VOU1BFQ0lGSUVEEAASEQoNUlVMRV9UWVBFX0FMTBABEhEKDVJVTEVfVFlQRV9BTlkQAhISCg5SVUxFX1RZUEVfTk9ORRADKmMKB0RpYWxlY3QSFwoTRElBTEVDVF9VTlNQRUNJRklFRBAAEhUKEURJQUxFQ1RfRkxBR1NNSVRIEAESFAoQRElBTEVDVF9MSVRFU1RBUhACEhIKDkRJQUxFQ1RfTU9aSE5PEANiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp]);
 
 /**
  * One test of one property.
@@ -44,7 +44,9 @@ export type Condition = Message<"rollcall.v1.Condition"> & {
    */
   operand: {
     /**
-     * The operand as text, not trimmed; at most 65,536 bytes. Longer ones go through PutList.
+     * The operand as text, not trimmed; at most 65,536 bytes. Longer ones go through PutList. In `DIALECT_LITESTAR` it
+     * is JSON: `5`, `"US"`, `["US", "CA"]`, `{"start": "22:00", "end": "06:00"}`; empty is null. In `DIALECT_MOZHNO` it is
+     * a JSON list of values, or `{"type": "semver", "values": ["1.5.0"]}`.
      *
      * @generated from field: string value = 3;
      */
@@ -138,7 +140,7 @@ export type Segment = Message<"rollcall.v1.Segment"> & {
   description: string;
 
   /**
-   * A member matches every one of them. None: no one is a member.
+   * A member matches every one of them. None: no one is a member, in `DIALECT_LITESTAR` and `DIALECT_MOZHNO` everyone.
    *
    * @generated from field: repeated rollcall.v1.Rule rules = 5;
    */
@@ -187,6 +189,14 @@ export type Segment = Message<"rollcall.v1.Segment"> & {
    * @generated from field: google.protobuf.Timestamp updated_at = 11;
    */
   updatedAt?: Timestamp | undefined;
+
+  /**
+   * Why Import disabled it, beginning with an ErrorReason; its rules are as the document had them. Empty: it did not.
+   * Ignored in requests: an Update that can be written takes it away.
+   *
+   * @generated from field: string disabled_reason = 12;
+   */
+  disabledReason: string;
 };
 
 /**
@@ -257,6 +267,21 @@ export enum Dialect {
    * @generated from enum value: DIALECT_FLAGSMITH = 1;
    */
   FLAGSMITH = 1,
+
+  /**
+   * litestar-flags: eq, ne, gt, gte, lt, lte, in, not_in, contains, not_contains, starts_with, ends_with, matches,
+   * semver_eq, semver_gt, semver_lt, date_after, date_before, time_window. Values keep their types: "5" is not 5.
+   *
+   * @generated from enum value: DIALECT_LITESTAR = 2;
+   */
+  LITESTAR = 2,
+
+  /**
+   * Mozhno: in, not_in, eq, ne, gt, gte, lt, lte, contains, over values of the types string, number, time, semver.
+   *
+   * @generated from enum value: DIALECT_MOZHNO = 3;
+   */
+  MOZHNO = 3,
 }
 
 /**

@@ -2,8 +2,8 @@
 // @generated from file rollcall/v1/segment_service.proto (package rollcall.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Segment } from "./segment_pb.js";
 import { file_rollcall_v1_segment } from "./segment_pb.js";
@@ -13,7 +13,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rollcall/v1/segment_service.proto.
  */
 export const file_rollcall_v1_segment_service: GenFile = /*@__PURE__*/
-  fileDesc("CiFyb2xsY2FsbC92MS9zZWdtZW50X3NlcnZpY2UucHJvdG8SC3JvbGxjYWxsLnYxIkwKG1NlZ21lbnRTZXJ2aWNlQ3JlYXRlUmVxdWVzdBItCgdzZWdtZW50GAEgASgLMhQucm9sbGNhbGwudjEuU2VnbWVudEIGukgDyAEBIkUKHFNlZ21lbnRTZXJ2aWNlQ3JlYXRlUmVzcG9uc2USJQoHc2VnbWVudBgBIAEoCzIULnJvbGxjYWxsLnYxLlNlZ21lbnQiSwoYU2VnbWVudFNlcnZpY2VHZXRSZXF1ZXN0EhkKB3Byb2plY3QYASABKAlCCLpIBXIDGP8BEhQKA2tleRgCIAEoCUIHukgEcgIQASJCChlTZWdtZW50U2VydmljZUdldFJlc3BvbnNlEiUKB3NlZ21lbnQYASABKAsyFC5yb2xsY2FsbC52MS5TZWdtZW50InMKGVNlZ21lbnRTZXJ2aWNlTGlzdFJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAgIl0KGlNlZ21lbnRTZXJ2aWNlTGlzdFJlc3BvbnNlEiYKCHNlZ21lbnRzGAEgAygLMhQucm9sbGNhbGwudjEuU2VnbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTAobU2VnbWVudFNlcnZpY2VVcGRhdGVSZXF1ZXN0Ei0KB3NlZ21lbnQYASABKAsyFC5yb2xsY2FsbC52MS5TZWdtZW50Qga6SAPIAQEiRQocU2VnbWVudFNlcnZpY2VVcGRhdGVSZXNwb25zZRIlCgdzZWdtZW50GAEgASgLMhQucm9sbGNhbGwudjEuU2VnbWVudCJmChtTZWdtZW50U2VydmljZURlbGV0ZVJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESFAoDa2V5GAIgASgJQge6SARyAhABEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABIh4KHFNlZ21lbnRTZXJ2aWNlRGVsZXRlUmVzcG9uc2UigwEKE0xpc3RDaGlsZHJlblJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESFAoDa2V5GAIgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiAICJXChRMaXN0Q2hpbGRyZW5SZXNwb25zZRImCghzZWdtZW50cxgBIAMoCzIULnJvbGxjYWxsLnYxLlNlZ21lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIp0BCg5QdXRMaXN0UmVxdWVzdBIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxj/ARIWCgRuYW1lGAIgASgJQgi6SAVyAxj/ARIhCgZ2YWx1ZXMYAyADKAlCEbpIDpIBCxCgjQYiBXIDGNAPEiMKDWV4cGVjdGVkX3NpemUYBCABKANCB7pIBCICKABIAIgBAUIQCg5fZXhwZWN0ZWRfc2l6ZSJOCg9QdXRMaXN0UmVzcG9uc2USDwoHcHJvamVjdBgBIAEoCRIMCgRuYW1lGAIgASgJEgwKBHNpemUYAyABKAMSDgoGc2hhMjU2GAQgASgJMogFCg5TZWdtZW50U2VydmljZRJdCgZDcmVhdGUSKC5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZUNyZWF0ZVJlcXVlc3QaKS5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZUNyZWF0ZVJlc3BvbnNlElkKA0dldBIlLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlR2V0UmVxdWVzdBomLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlR2V0UmVzcG9uc2UiA5ACARJcCgRMaXN0EiYucm9sbGNhbGwudjEuU2VnbWVudFNlcnZpY2VMaXN0UmVxdWVzdBonLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlTGlzdFJlc3BvbnNlIgOQAgESXQoGVXBkYXRlEigucm9sbGNhbGwudjEuU2VnbWVudFNlcnZpY2VVcGRhdGVSZXF1ZXN0Gikucm9sbGNhbGwudjEuU2VnbWVudFNlcnZpY2VVcGRhdGVSZXNwb25zZRJdCgZEZWxldGUSKC5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZURlbGV0ZVJlcXVlc3QaKS5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZURlbGV0ZVJlc3BvbnNlElgKDExpc3RDaGlsZHJlbhIgLnJvbGxjYWxsLnYxLkxpc3RDaGlsZHJlblJlcXVlc3QaIS5yb2xsY2FsbC52MS5MaXN0Q2hpbGRyZW5SZXNwb25zZSIDkAIBEkYKB1B1dExpc3QSGy5yb2xsY2FsbC52MS5QdXRMaXN0UmVxdWVzdBocLnJvbGxjYWxsLnYxLlB1dExpc3RSZXNwb25zZSgBYgZwcm90bzM", [file_buf_validate_validate, file_rollcall_v1_segment]);
+  fileDesc("CiFyb2xsY2FsbC92MS9zZWdtZW50X3NlcnZpY2UucHJvdG8SC3JvbGxjYWxsLnYxIkwKG1NlZ21lbnRTZXJ2aWNlQ3JlYXRlUmVxdWVzdBItCgdzZWdtZW50GAEgASgLMhQucm9sbGNhbGwudjEuU2VnbWVudEIGukgDyAEBIkUKHFNlZ21lbnRTZXJ2aWNlQ3JlYXRlUmVzcG9uc2USJQoHc2VnbWVudBgBIAEoCzIULnJvbGxjYWxsLnYxLlNlZ21lbnQiSwoYU2VnbWVudFNlcnZpY2VHZXRSZXF1ZXN0EhkKB3Byb2plY3QYASABKAlCCLpIBXIDGP8BEhQKA2tleRgCIAEoCUIHukgEcgIQASJCChlTZWdtZW50U2VydmljZUdldFJlc3BvbnNlEiUKB3NlZ21lbnQYASABKAsyFC5yb2xsY2FsbC52MS5TZWdtZW50InMKGVNlZ21lbnRTZXJ2aWNlTGlzdFJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAgIl0KGlNlZ21lbnRTZXJ2aWNlTGlzdFJlc3BvbnNlEiYKCHNlZ21lbnRzGAEgAygLMhQucm9sbGNhbGwudjEuU2VnbWVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTAobU2VnbWVudFNlcnZpY2VVcGRhdGVSZXF1ZXN0Ei0KB3NlZ21lbnQYASABKAsyFC5yb2xsY2FsbC52MS5TZWdtZW50Qga6SAPIAQEiRQocU2VnbWVudFNlcnZpY2VVcGRhdGVSZXNwb25zZRIlCgdzZWdtZW50GAEgASgLMhQucm9sbGNhbGwudjEuU2VnbWVudCJmChtTZWdtZW50U2VydmljZURlbGV0ZVJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESFAoDa2V5GAIgASgJQge6SARyAhABEhYKBGV0YWcYAyABKAlCCLpIBXIDGIABIh4KHFNlZ21lbnRTZXJ2aWNlRGVsZXRlUmVzcG9uc2UigwEKE0xpc3RDaGlsZHJlblJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESFAoDa2V5GAIgASgJQge6SARyAhABEh0KCXBhZ2Vfc2l6ZRgDIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAQgASgJQgi6SAVyAxiAICJXChRMaXN0Q2hpbGRyZW5SZXNwb25zZRImCghzZWdtZW50cxgBIAMoCzIULnJvbGxjYWxsLnYxLlNlZ21lbnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJItUBCg1JbXBvcnRSZXF1ZXN0EhkKB3Byb2plY3QYASABKAlCCLpIBXIDGP8BEhkKCGRvY3VtZW50GAIgASgMQge6SAR6AhABEjUKBmZvcm1hdBgDIAEoDjIbLnJvbGxjYWxsLnYxLkRvY3VtZW50Rm9ybWF0Qgi6SAWCAQIQARIvCgRtb2RlGAQgASgOMhcucm9sbGNhbGwudjEuSW1wb3J0TW9kZUIIukgFggECEAESDwoHZHJ5X3J1bhgFIAEoCBIVCgNrZXkYBiABKAlCCLpIBXIDGP8BIoMBCg9JbXBvcnRlZFNlZ21lbnQSCwoDa2V5GAEgASgJEgwKBG5hbWUYAiABKAkSKwoHb3V0Y29tZRgDIAEoDjIaLnJvbGxjYWxsLnYxLkltcG9ydE91dGNvbWUSDwoHZW5hYmxlZBgEIAEoCBIXCg9kaXNhYmxlZF9yZWFzb24YBSABKAkiQAoOSW1wb3J0UmVzcG9uc2USLgoIc2VnbWVudHMYASADKAsyHC5yb2xsY2FsbC52MS5JbXBvcnRlZFNlZ21lbnQinQEKDlB1dExpc3RSZXF1ZXN0EhkKB3Byb2plY3QYASABKAlCCLpIBXIDGP8BEhYKBG5hbWUYAiABKAlCCLpIBXIDGP8BEiEKBnZhbHVlcxgDIAMoCUIRukgOkgELEKCNBiIFcgMY0A8SIwoNZXhwZWN0ZWRfc2l6ZRgEIAEoA0IHukgEIgIoAEgAiAEBQhAKDl9leHBlY3RlZF9zaXplIk4KD1B1dExpc3RSZXNwb25zZRIPCgdwcm9qZWN0GAEgASgJEgwKBG5hbWUYAiABKAkSDAoEc2l6ZRgDIAEoAxIOCgZzaGEyNTYYBCABKAkqigEKDkRvY3VtZW50Rm9ybWF0Eh8KG0RPQ1VNRU5UX0ZPUk1BVF9VTlNQRUNJRklFRBAAEh0KGURPQ1VNRU5UX0ZPUk1BVF9GTEFHU01JVEgQARIcChhET0NVTUVOVF9GT1JNQVRfTElURVNUQVIQAhIaChZET0NVTUVOVF9GT1JNQVRfTU9aSE5PEAMqWgoKSW1wb3J0TW9kZRIbChdJTVBPUlRfTU9ERV9VTlNQRUNJRklFRBAAEhYKEklNUE9SVF9NT0RFX0NSRUFURRABEhcKE0lNUE9SVF9NT0RFX1JFUExBQ0UQAiqFAQoNSW1wb3J0T3V0Y29tZRIeChpJTVBPUlRfT1VUQ09NRV9VTlNQRUNJRklFRBAAEhoKFklNUE9SVF9PVVRDT01FX0NSRUFURUQQARIaChZJTVBPUlRfT1VUQ09NRV9VUERBVEVEEAISHAoYSU1QT1JUX09VVENPTUVfVU5DSEFOR0VEEAMyywUKDlNlZ21lbnRTZXJ2aWNlEl0KBkNyZWF0ZRIoLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlQ3JlYXRlUmVxdWVzdBopLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlQ3JlYXRlUmVzcG9uc2USWQoDR2V0EiUucm9sbGNhbGwudjEuU2VnbWVudFNlcnZpY2VHZXRSZXF1ZXN0GiYucm9sbGNhbGwudjEuU2VnbWVudFNlcnZpY2VHZXRSZXNwb25zZSIDkAIBElwKBExpc3QSJi5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZUxpc3RSZXF1ZXN0Gicucm9sbGNhbGwudjEuU2VnbWVudFNlcnZpY2VMaXN0UmVzcG9uc2UiA5ACARJdCgZVcGRhdGUSKC5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZVVwZGF0ZVJlcXVlc3QaKS5yb2xsY2FsbC52MS5TZWdtZW50U2VydmljZVVwZGF0ZVJlc3BvbnNlEl0KBkRlbGV0ZRIoLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlRGVsZXRlUmVxdWVzdBopLnJvbGxjYWxsLnYxLlNlZ21lbnRTZXJ2aWNlRGVsZXRlUmVzcG9uc2USWAoMTGlzdENoaWxkcmVuEiAucm9sbGNhbGwudjEuTGlzdENoaWxkcmVuUmVxdWVzdBohLnJvbGxjYWxsLnYxLkxpc3RDaGlsZHJlblJlc3BvbnNlIgOQAgESQQoGSW1wb3J0Ehoucm9sbGNhbGwudjEuSW1wb3J0UmVxdWVzdBobLnJvbGxjYWxsLnYxLkltcG9ydFJlc3BvbnNlEkYKB1B1dExpc3QSGy5yb2xsY2FsbC52MS5QdXRMaXN0UmVxdWVzdBocLnJvbGxjYWxsLnYxLlB1dExpc3RSZXNwb25zZSgBYgZwcm90bzM", [file_buf_validate_validate, file_rollcall_v1_segment]);
 
 /**
  * What to create.
@@ -332,6 +332,132 @@ export const ListChildrenResponseSchema: GenMessage<ListChildrenResponse> = /*@_
   messageDesc(file_rollcall_v1_segment_service, 11);
 
 /**
+ * A document to import.
+ *
+ * @generated from message rollcall.v1.ImportRequest
+ */
+export type ImportRequest = Message<"rollcall.v1.ImportRequest"> & {
+  /**
+   * The project's key. Empty: `default`.
+   *
+   * @generated from field: string project = 1;
+   */
+  project: string;
+
+  /**
+   * JSON in UTF-8, or the same gzip-compressed; at most 32 MiB unpacked, while a request has at most 16 MiB.
+   *
+   * @generated from field: bytes document = 2;
+   */
+  document: Uint8Array;
+
+  /**
+   * Its format. Default: told by its shape.
+   *
+   * @generated from field: rollcall.v1.DocumentFormat format = 3;
+   */
+  format: DocumentFormat;
+
+  /**
+   * Default: `IMPORT_MODE_REPLACE`.
+   *
+   * @generated from field: rollcall.v1.ImportMode mode = 4;
+   */
+  mode: ImportMode;
+
+  /**
+   * Only say what would be done.
+   *
+   * @generated from field: bool dry_run = 5;
+   */
+  dryRun: boolean;
+
+  /**
+   * The key of the segment that a bare list of conditions or rules makes; empty for every other document.
+   *
+   * @generated from field: string key = 6;
+   */
+  key: string;
+};
+
+/**
+ * Describes the message rollcall.v1.ImportRequest.
+ * Use `create(ImportRequestSchema)` to create a new message.
+ */
+export const ImportRequestSchema: GenMessage<ImportRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_segment_service, 12);
+
+/**
+ * A segment of the document.
+ *
+ * @generated from message rollcall.v1.ImportedSegment
+ */
+export type ImportedSegment = Message<"rollcall.v1.ImportedSegment"> & {
+  /**
+   * Its key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What was done, or in a dry run would be.
+   *
+   * @generated from field: rollcall.v1.ImportOutcome outcome = 3;
+   */
+  outcome: ImportOutcome;
+
+  /**
+   * Whether it has members.
+   *
+   * @generated from field: bool enabled = 4;
+   */
+  enabled: boolean;
+
+  /**
+   * Why the import disabled it, beginning with an ErrorReason. Empty: it did not.
+   *
+   * @generated from field: string disabled_reason = 5;
+   */
+  disabledReason: string;
+};
+
+/**
+ * Describes the message rollcall.v1.ImportedSegment.
+ * Use `create(ImportedSegmentSchema)` to create a new message.
+ */
+export const ImportedSegmentSchema: GenMessage<ImportedSegment> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_segment_service, 13);
+
+/**
+ * What was imported.
+ *
+ * @generated from message rollcall.v1.ImportResponse
+ */
+export type ImportResponse = Message<"rollcall.v1.ImportResponse"> & {
+  /**
+   * Every segment of the document, in its order.
+   *
+   * @generated from field: repeated rollcall.v1.ImportedSegment segments = 1;
+   */
+  segments: ImportedSegment[];
+};
+
+/**
+ * Describes the message rollcall.v1.ImportResponse.
+ * Use `create(ImportResponseSchema)` to create a new message.
+ */
+export const ImportResponseSchema: GenMessage<ImportResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_segment_service, 14);
+
+/**
  * A part of a list.
  *
  * @generated from message rollcall.v1.PutListRequest
@@ -372,7 +498,7 @@ export type PutListRequest = Message<"rollcall.v1.PutListRequest"> & {
  * Use `create(PutListRequestSchema)` to create a new message.
  */
 export const PutListRequestSchema: GenMessage<PutListRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_segment_service, 12);
+  messageDesc(file_rollcall_v1_segment_service, 15);
 
 /**
  * The list that was put.
@@ -414,7 +540,123 @@ export type PutListResponse = Message<"rollcall.v1.PutListResponse"> & {
  * Use `create(PutListResponseSchema)` to create a new message.
  */
 export const PutListResponseSchema: GenMessage<PutListResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_segment_service, 13);
+  messageDesc(file_rollcall_v1_segment_service, 16);
+
+/**
+ * Where a document comes from.
+ *
+ * @generated from enum rollcall.v1.DocumentFormat
+ */
+export enum DocumentFormat {
+  /**
+   * Told by the document's shape.
+   *
+   * @generated from enum value: DOCUMENT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * A Flagsmith environment document, or a list of its segments. The key of a segment is its id as text.
+   *
+   * @generated from enum value: DOCUMENT_FORMAT_FLAGSMITH = 1;
+   */
+  FLAGSMITH = 1,
+
+  /**
+   * Segments of litestar-flags, by name, or a bare list of its conditions.
+   *
+   * @generated from enum value: DOCUMENT_FORMAT_LITESTAR = 2;
+   */
+  LITESTAR = 2,
+
+  /**
+   * Segments of Mozhno, or a bare list of its rules: field, operator, values and contextType.
+   *
+   * @generated from enum value: DOCUMENT_FORMAT_MOZHNO = 3;
+   */
+  MOZHNO = 3,
+}
+
+/**
+ * Describes the enum rollcall.v1.DocumentFormat.
+ */
+export const DocumentFormatSchema: GenEnum<DocumentFormat> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_segment_service, 0);
+
+/**
+ * What becomes of segments that are there already.
+ *
+ * @generated from enum rollcall.v1.ImportMode
+ */
+export enum ImportMode {
+  /**
+   * `IMPORT_MODE_REPLACE`.
+   *
+   * @generated from enum value: IMPORT_MODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * None may be there, unless it is the same: else SEGMENT_EXISTS, and nothing is written.
+   *
+   * @generated from enum value: IMPORT_MODE_CREATE = 1;
+   */
+  CREATE = 1,
+
+  /**
+   * They are replaced. What the document does not say of them (often whether they are enabled) stays.
+   *
+   * @generated from enum value: IMPORT_MODE_REPLACE = 2;
+   */
+  REPLACE = 2,
+}
+
+/**
+ * Describes the enum rollcall.v1.ImportMode.
+ */
+export const ImportModeSchema: GenEnum<ImportMode> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_segment_service, 1);
+
+/**
+ * What became of a segment.
+ *
+ * @generated from enum rollcall.v1.ImportOutcome
+ */
+export enum ImportOutcome {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: IMPORT_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is new.
+   *
+   * @generated from enum value: IMPORT_OUTCOME_CREATED = 1;
+   */
+  CREATED = 1,
+
+  /**
+   * Its definition, name or description changed.
+   *
+   * @generated from enum value: IMPORT_OUTCOME_UPDATED = 2;
+   */
+  UPDATED = 2,
+
+  /**
+   * It was there as it is.
+   *
+   * @generated from enum value: IMPORT_OUTCOME_UNCHANGED = 3;
+   */
+  UNCHANGED = 3,
+}
+
+/**
+ * Describes the enum rollcall.v1.ImportOutcome.
+ */
+export const ImportOutcomeSchema: GenEnum<ImportOutcome> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_segment_service, 2);
 
 /**
  * The definitions of segments. Writing checks operators, operands, sizes, references and cycles, and registers the atoms
@@ -483,6 +725,18 @@ export const SegmentService: GenService<{
     methodKind: "unary";
     input: typeof ListChildrenRequestSchema;
     output: typeof ListChildrenResponseSchema;
+  },
+  /**
+   * Creates and replaces the segments of a document from elsewhere, all of them or, where the document cannot be read,
+   * none. A segment that cannot be written as it is there (an unknown operator, a pattern that is refused, a reference
+   * to nothing, a cycle) is written disabled, with the reason. Importing the same again changes nothing.
+   *
+   * @generated from rpc rollcall.v1.SegmentService.Import
+   */
+  import: {
+    methodKind: "unary";
+    input: typeof ImportRequestSchema;
+    output: typeof ImportResponseSchema;
   },
   /**
    * Puts a named list of up to 1,000,000 values that IN conditions of the project refer to. It appears, or replaces the

@@ -1,0 +1,108 @@
+import type { AtomTest } from '../atoms.js';
+import { RollcallError } from '../errors.js';
+import { and, NOBODY, not, or, type Predicate } from '../predicates.js';
+import type { Condition, Dialect } from '../segments.js';
+import { formatTrait, isList, parseTrait } from '../trait-text.js';
+import type { TraitValue } from '../values.js';
+import { LITESTAR_OPERATORS, type LitestarOperator } from './litestar/operators.js';
+import { isTruthy } from './litestar/python-comparison.js';
+import { formatMozhnoOperand, readMozhnoOperand } from './mozhno/operand.js';
+import { MOZHNO_OPERATORS } from './mozhno/operators.js';
+
+/** A dialect whose operators see values with the types that they were given. */
+export type TypedDialect = Exclude<Dialect, 'flagsmith'>;
+
+/** An operator of a dialect with its operand, made ready for an atom. */
+export type TypedTestDefinition = Extract<AtomTest, { readonly dialect: TypedDialect }> & { readonly operand: string };
+
+/** The predicates over the condition's property that a condition is put together from. */
+export interface TypedLeaves {
+  test(definition: TypedTestDefinition): Predicate;
+  isSet(): Predicate;
+}
+
+/**
+ * What a condition becomes. An atom is false for a missing value, so what is true there is a negation of one. Throws UNKNOWN_OPERATOR, and INVALID_OPERAND where the
+ * operand is not JSON or is a stored list.
+ */
+export function typedPredicate(dialect: TypedDialect, condition: Condition, leaves: TypedLeaves): Predicate {
+  const predicate = PREDICATES[dialect](condition.operator, () => readOperand(condition), leaves);
+  if (predicate !== undefined) return predicate;
+  const operator = condition.operator.slice(0, 100);
+  throw new RollcallError('UNKNOWN_OPERATOR', `the operator '${operator}' is not known`, {
+    metadata: { operator, property: condition.property },
+  });
+}
+
+type PredicateOf = (operator: string, operand: () => TraitValue, leaves: TypedLeaves) => Predicate | undefined;
+
+const PREDICATES: Readonly<Record<TypedDialect, PredicateOf>> = {
+  litestar: litestarPredicate,
+  mozhno: mozhnoPredicate,
+};
+
+function litestarPredicate(operator: string, operand: () => TraitValue, leaves: TypedLeaves): Predicate | undefined {
+  switch (operator) {
+    case 'eq':
+      return litestarEqual(operand(), leaves);
+    case 'ne':
+      return not(litestarEqual(operand(), leaves));
+    case 'in':
+      return litestarIn(operand(), leaves);
+    case 'not_in':
+      return not(litestarIn(operand(), leaves));
+    case 'not_contains':
+      return not(litestarTest('contains', operand(), leaves));
+    default: {
+      const known = LITESTAR_OPERATORS.find((name) => name === operator);
+      return known && litestarTest(known, operand(), leaves);
+    }
+  }
+}
+
+function litestarTest(operator: LitestarOperator, operand: TraitValue, leaves: TypedLeaves): Predicate {
+  return leaves.test({ dialect: 'litestar', operator, operand: formatTrait(operand) });
+}
+
+/** A missing value is null, and null equals nothing else. */
+function litestarEqual(operand: TraitValue, leaves: TypedLeaves): Predicate {
+  return operand === null ? not(leaves.isSet()) : litestarTest('eq', operand, leaves);
+}
+
+function litestarIn(operand: TraitValue, leaves: TypedLeaves): Predicate {
+  if (!isTruthy(operand)) return NOBODY;
+  if (typeof operand !== 'object' || operand === null || !isList(operand)) return litestarTest('in', operand, leaves);
+  const texts = [...new Set(operand.map(formatTrait))].sort();
+  const items = texts.filter((text) => text !== 'null').map(parseTrait);
+  const [first] = items;
+  const isWithin =
+    first === undefined
+      ? NOBODY
+      : items.length === 1
+        ? litestarTest('eq', first, leaves)
+        : litestarTest('in', items, leaves);
+  return items.length === texts.length ? isWithin : or([isWithin, not(leaves.isSet())]);
+}
+
+function mozhnoPredicate(operator: string, operand: () => TraitValue, leaves: TypedLeaves): Predicate | undefined {
+  const known = operator === 'not_in' ? 'in' : MOZHNO_OPERATORS.find((name) => name === operator);
+  if (known === undefined) return undefined;
+  const read = readMozhnoOperand(operand());
+  const holds =
+    read.values.length === 0
+      ? NOBODY
+      : leaves.test({ dialect: 'mozhno', operator: known, operand: formatMozhnoOperand(read) });
+  return operator === 'not_in' ? and([leaves.isSet(), not(holds)]) : holds;
+}
+
+function readOperand({ property, operator, value, list }: Condition): TraitValue {
+  const metadata = { operator, operand: value, property };
+  if (list !== undefined)
+    throw new RollcallError('INVALID_OPERAND', "only Flagsmith's IN takes a stored list as its operand", { metadata });
+  try {
+    return value === '' ? null : parseTrait(value);
+  } catch (cause) {
+    const message = `the operand of ${operator} is not JSON: a text stands in double quotes`;
+    throw new RollcallError('INVALID_OPERAND', message, { metadata, cause });
+  }
+}
