@@ -1,7 +1,7 @@
 import type { OrdinalSet } from '../core/bitmap.js';
 import { type Database, runCancellable } from '../storage/database.js';
 import { filterByIdentifier, readIdentities, type StoredIdentity } from '../storage/identities.js';
-import { type MemberPage, readMemberPage } from '../storage/member-pages.js';
+import { densePrefix, type MemberPage, readMemberPage } from '../storage/member-pages.js';
 import { expired } from './earlier-bitmaps.js';
 import type { EnvironmentIndex, Selection } from './environment-index.js';
 
@@ -21,7 +21,8 @@ export interface PagesRequest {
   readonly signal: AbortSignal;
 }
 
-/** Members of one query to Postgres. */
+/** Members of one query to Postgres; the first is small, so that a caller need not wait for it. */
+const FIRST_PAGE_MEMBERS = 1_000;
 const PAGE_MEMBERS = 10_000;
 /** With traits, pages are as large as the members before lead to expect of this many bytes. */
 const PAGE_TRAIT_BYTES = 2 ** 20;
@@ -37,17 +38,18 @@ export async function* readPages(
   environmentId: number,
   request: PagesRequest,
 ): AsyncGenerator<Page> {
-  let size = request.includeTraits ? FIRST_PAGE_WITH_TRAITS : PAGE_MEMBERS;
+  let size = request.includeTraits ? FIRST_PAGE_WITH_TRAITS : FIRST_PAGE_MEMBERS;
   let after = request.after;
   let left = request.limit;
   const ahead: Promise<Page>[] = [];
   const fetchAhead = (): void => {
     while (ahead.length < PAGES_AHEAD) {
-      const ordinals = request.set.page(after, Math.min(size, left));
+      const ordinals = nextOrdinals(request, after, Math.min(size, left));
       const last = ordinals.at(-1);
       if (last === undefined) return;
       after = last;
       left -= ordinals.length;
+      if (!request.includeTraits) size = PAGE_MEMBERS;
       const page = readPage(database, environmentId, ordinals, request);
       page.catch(() => undefined);
       ahead.push(page);
@@ -61,6 +63,11 @@ export async function* readPages(
     fetchAhead();
     yield page;
   }
+}
+
+function nextOrdinals({ set, includeTraits }: PagesRequest, after: number, size: number): Float64Array {
+  const ordinals = set.page(after, size);
+  return includeTraits ? ordinals : ordinals.subarray(0, densePrefix(ordinals));
 }
 
 function pageSizeAfter(identities: readonly StoredIdentity[]): number {

@@ -4,6 +4,8 @@ import { holdRevision, releaseRevision } from '../storage/held-revisions.js';
 
 const HOLD_MS = 120_000;
 const RENEW_INTERVAL_MS = 30_000;
+/** A caller that streams one segment after the other need not wait for a row each time. */
+const LINGER_MS = 2_000;
 
 /** What streams of one environment need. */
 interface Holding {
@@ -35,8 +37,11 @@ export class HeldRevisions {
     }, RENEW_INTERVAL_MS);
   }
 
-  stop(): void {
+  /** Lets go of what no stream needs any more; to be called when they have ended. */
+  async stop(): Promise<void> {
     clearInterval(this.#timer);
+    for (const holding of this.#holdings.values())
+      if (holding.revisions.length === 0) await this.#write(holding).catch(this.#onError);
   }
 
   /** Holds a revision of an environment until the function it gives is called. */
@@ -46,7 +51,7 @@ export class HeldRevisions {
     holding.revisions.push(stream);
     const release = (): void => {
       holding.revisions.splice(holding.revisions.indexOf(stream), 1);
-      if (holding.revisions.length === 0) this.#write(holding).catch(this.#onError);
+      if (holding.revisions.length === 0) this.#releaseLater(holding);
     };
     if (holding.held <= revision) return release;
     try {
@@ -56,6 +61,12 @@ export class HeldRevisions {
       throw error;
     }
     return release;
+  }
+
+  #releaseLater(holding: Holding): void {
+    setTimeout(() => {
+      if (holding.revisions.length === 0) this.#write(holding).catch(this.#onError);
+    }, LINGER_MS).unref();
   }
 
   #holdingOf(environmentId: number): Holding {

@@ -36,6 +36,7 @@ export async function* streamMembers(database: Database, plan: StreamPlan): Asyn
   const left = set.size - (plan.after < 0 ? 0 : set.rank(plan.after));
   const limit = plan.limit === 0 ? left : Math.min(plan.limit, left);
   const state = encodeState(plan, set.size);
+  const fieldsAfter = (lastOrdinal: number): Buffer => Buffer.concat([encodeCursorField(plan, lastOrdinal), state]);
   let after = plan.after;
   let sent = 0;
   let checksum = 0;
@@ -48,10 +49,10 @@ export async function* streamMembers(database: Database, plan: StreamPlan): Asyn
     signal,
   })) {
     checksum = addToChecksum(checksum, page);
-    for (const { bytes, count, lastOrdinal } of encodePage(page)) {
+    for (const { bytes, count, lastOrdinal } of encodePage(page, fieldsAfter)) {
       after = lastOrdinal;
       sent += count;
-      yield encodedMessage(Buffer.concat([bytes, encodeCursorField(plan, after), state]));
+      yield encodedMessage(bytes);
     }
   }
   const summary = { complete: limit === left, sent: BigInt(sent), crc32c: checksum };

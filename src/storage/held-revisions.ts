@@ -1,6 +1,9 @@
 import type { Sql } from './database.js';
 
-/** Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. */
+/**
+ * Keeps the tombstones of revisions from `revision` on for `forMs`, until the same holder says otherwise. Streams wait for it, so it is not flushed: what a
+ * crash of Postgres loses is written again by the next renewal.
+ */
 export async function holdRevision(
   sql: Sql,
   environmentId: number,
@@ -10,7 +13,8 @@ export async function holdRevision(
 ): Promise<void> {
   await sql`
     insert into held_revision (environment_id, holder, revision, held_until)
-    values (${environmentId}, ${holder}, ${revision}, now() + ${forMs} * interval '1 millisecond')
+    select ${environmentId}::bigint, ${holder}::text, ${revision}::bigint, now() + ${forMs} * interval '1 millisecond'
+    from set_config('synchronous_commit', 'off', true)
     on conflict (environment_id, holder) do update set revision = excluded.revision, held_until = excluded.held_until`;
 }
 

@@ -12,6 +12,8 @@ export type MemberPage =
 
 /** From this share of an ordinal range on, reading all of it and testing the bitmap in Postgres beats looking each ordinal up. */
 const DENSE_SHARE = 0.3;
+/** Fewer ordinals than these are not worth a query of their own, only because they lie close together. */
+const MIN_DENSE_ORDINALS = 1_000;
 
 /**
  * Reads the identifiers of ordinals, which ascend: one aggregated row, from the index alone. Tombstones' too: the members are those of the
@@ -26,19 +28,39 @@ export async function readMemberPage(
   const first = ordinals[0];
   const last = ordinals[ordinals.length - 1];
   if (first === undefined || last === undefined) return { kind: 'packed', ordinals, bytes: Buffer.alloc(0) };
-  const isDense = ordinals.length > (last - first + 1) * DENSE_SHARE && last - first < 2 ** 30;
   return runCancellable(database, signal, async (sql) => {
-    const isMember = isDense
-      ? sql`id between ${first} and ${last} and get_bit(${bitsOf(ordinals, first, last)}::bytea, (id - ${first})::int) = 1`
-      : sql`id = any(${sql.array([...ordinals], INT8_ARRAY)})`;
     const [row] = await sql`
       select count(*)::int, string_agg(identifier || ${SEPARATOR}, '' order by id) from identity
-      where environment_id = ${environmentId} and ${isMember}`.raw();
+      where environment_id = ${environmentId} and ${isAmong(sql, ordinals, first, last)}`.raw();
     const bytes = row?.[1] ?? Buffer.alloc(0);
     const isWhole = Number(row?.[0]?.toString() ?? 0) === ordinals.length;
     if (isWhole && !isLongForm(bytes)) return { kind: 'packed', ordinals, bytes };
     return readOneByOne(sql, environmentId, ordinals);
   });
+}
+
+/**
+ * How many of these ordinals, which ascend, are best read at once: all, or those before a gap that would make a dense page a
+ * sparse one.
+ */
+export function densePrefix(ordinals: Float64Array): number {
+  const first = ordinals[0] ?? 0;
+  let length = ordinals.length;
+  while (length >= MIN_DENSE_ORDINALS && !isDense(length, (ordinals[length - 1] ?? 0) - first + 1)) length--;
+  return length < MIN_DENSE_ORDINALS ? ordinals.length : length;
+}
+
+function isDense(count: number, span: number): boolean {
+  return count > span * DENSE_SHARE;
+}
+
+/** Ordinals without a gap need no test: as many rows as ordinals are just those. */
+function isAmong(sql: Sql, ordinals: Float64Array, first: number, last: number) {
+  const span = last - first + 1;
+  if (!isDense(ordinals.length, span)) return sql`id = any(${sql.array([...ordinals], INT8_ARRAY)})`;
+  const isInRange = sql`id between ${first} and ${last}`;
+  if (ordinals.length === span) return isInRange;
+  return sql`${isInRange} and get_bit(${bitsOf(ordinals, first, last)}::bytea, (id - ${first})::int) = 1`;
 }
 
 async function readOneByOne(sql: Sql, environmentId: number, ordinals: Float64Array): Promise<MemberPage> {

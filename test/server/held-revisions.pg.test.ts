@@ -33,8 +33,8 @@ it('holds a revision for a stream that begins while a renewal gives it up for an
   expect(await lowestHeld()).toBe(5);
   releaseSecond();
   releaseThird();
-  await expect.poll(lowestHeld).toBe(undefined);
-  held.stop();
+  await expect.poll(lowestHeld, { timeout: 10_000 }).toBe(undefined);
+  await held.stop();
   vi.useRealTimers();
   expect(errors).toEqual([]);
 });

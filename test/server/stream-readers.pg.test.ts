@@ -112,7 +112,7 @@ it('ends a stream that is never read, gives its place back and lets go of its re
   for (const stream of open) stream.resume();
   for (const error of await ended) expect(error).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
   expect((await readStream(server, { selector: segmentSelector('few') })).at(-1)?.summary).toMatchObject({ sent: 99n });
-  await expect.poll(heldRevisions).toBe(0);
+  await expect.poll(heldRevisions, { timeout: 10_000 }).toBe(0);
 });
 
 it.each<[string, DescMethod, MessageInitShape<DescMessage>]>([

@@ -1,10 +1,35 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromDate } from '@bufbuild/protobuf/wkt';
 import { ErrorReason as ReasonMessage } from '../../gen/rollcall/v1/error_reason_pb.js';
-import type { ExplainNodeSchema, SegmentMembershipSchema } from '../../gen/rollcall/v1/membership_service_pb.js';
+import type {
+  CountResponseSchema,
+  ExplainNodeSchema,
+  SegmentMembershipSchema,
+} from '../../gen/rollcall/v1/membership_service_pb.js';
 import type { CompiledNode } from '../../core/compile.js';
 import type { CheckResult } from '../../query/check.js';
+import type { ServedDefinition } from '../../query/environment-index.js';
 import type { ExplainedNode } from '../../query/explain.js';
+import type { Count } from '../../query/select.js';
 import { conditionMessage, ruleTypeMessage } from './segment-messages.js';
+
+/** What every answer says of itself. */
+export function stateOf({
+  revision,
+  asOf,
+  served,
+}: {
+  readonly revision: number;
+  readonly asOf: Date;
+  readonly served: Pick<ServedDefinition, 'etag' | 'isPending'>;
+}) {
+  return { revision: BigInt(revision), asOf: timestampFromDate(asOf), etag: served.etag, pending: served.isPending };
+}
+
+/** A count as it goes to callers. */
+export function countMessage(counted: Count): MessageInitShape<typeof CountResponseSchema> {
+  return { count: BigInt(counted.count), ...stateOf(counted) };
+}
 
 /** Whether an identity is in one segment, or why that cannot be said, as it goes to callers. */
 export function checkResultMessage(result: CheckResult): MessageInitShape<typeof SegmentMembershipSchema> {

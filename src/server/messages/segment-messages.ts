@@ -28,6 +28,10 @@ export function dialectOf(dialect: Dialect): SegmentDefinition['dialect'] {
     case Dialect.UNSPECIFIED:
     case Dialect.FLAGSMITH:
       return 'flagsmith';
+    case Dialect.LITESTAR:
+      return 'litestar';
+    case Dialect.MOZHNO:
+      return 'mozhno';
     default:
       throw new RollcallError('INVALID_SEGMENT', 'the dialect is not known', { metadata: { field: 'dialect' } });
   }
@@ -79,6 +83,12 @@ function ruleMessage({ type, conditions, rules }: Rule): MessageInitShape<typeof
   return { type: ruleTypeMessage(type), conditions: conditions.map(conditionMessage), rules: rules.map(ruleMessage) };
 }
 
+const DIALECTS = {
+  flagsmith: Dialect.FLAGSMITH,
+  litestar: Dialect.LITESTAR,
+  mozhno: Dialect.MOZHNO,
+} satisfies Record<SegmentDefinition['dialect'], Dialect>;
+
 /** A stored segment as it goes to callers. */
 export function segmentMessage(segment: StoredSegment): MessageInitShape<typeof SegmentSchema> {
   const { project, key, name, description, etag, definition, createdAt, updatedAt } = segment;
@@ -90,7 +100,8 @@ export function segmentMessage(segment: StoredSegment): MessageInitShape<typeof 
     etag,
     parent: definition.parent,
     enabled: definition.enabled,
-    dialect: Dialect.FLAGSMITH,
+    dialect: DIALECTS[definition.dialect],
+    disabledReason: definition.disabledReason ?? '',
     rules: definition.rules.map(ruleMessage),
     createdAt: timestampFromDate(createdAt),
     updatedAt: timestampFromDate(updatedAt),

@@ -20,11 +20,16 @@ export function traitMessage(value: TraitValue): TraitMessage {
   if (typeof value === 'boolean') return { kind: { case: 'boolValue', value } };
   if (typeof value === 'number') return { kind: { case: 'floatValue', value } };
   if (typeof value === 'bigint') {
-    if (value < MIN_INT64 || value > MAX_INT64) return { kind: { case: 'bigIntValue', value: value.toString() } };
-    return { kind: { case: 'intValue', value } };
+    if (isInt64(value)) return { kind: { case: 'intValue', value } };
+    return { kind: { case: 'bigIntValue', value: value.toString() } };
   }
   if (value === null) return { kind: { case: 'nullValue', value: NullValue.NULL_VALUE } };
   if (isList(value)) return { kind: { case: 'listValue', value: { values: value.map(traitMessage) } } };
   const values = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, traitMessage(inner)]));
   return { kind: { case: 'mapValue', value: { values } } };
+}
+
+/** Whether an integer fits the field of integers; larger ones go as text. */
+export function isInt64(value: bigint): boolean {
+  return value >= MIN_INT64 && value <= MAX_INT64;
 }
