@@ -60,6 +60,7 @@ const BY_REASON = {
   DEADLINE_EXCEEDED: EXIT.notReady,
   CANCELLED: EXIT.failure,
   INTERNAL: EXIT.failure,
+  INVALID_DOCUMENT: EXIT.usage,
   USAGE: EXIT.usage,
   BAD_INPUT: EXIT.usage,
   FILE: EXIT.failure,

@@ -21,7 +21,8 @@ function abortOnSignals(): AbortSignal {
 
 async function run(context: CommandContext, args: readonly string[]): Promise<ExitCode> {
   try {
-    await createProgram(context).parseAsync(args, { from: 'user' });
+    const program = await createProgram(context, args);
+    await program.parseAsync(args, { from: 'user' });
     await context.output.flush();
     return EXIT.ok;
   } catch (error) {

@@ -1,22 +1,6 @@
-import { Command } from '@commander-js/extra-typings';
+import { Command, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { checkCommand } from './commands/check.js';
-import { countCommand } from './commands/count.js';
-import { deadLettersCommand } from './commands/dead-letters.js';
-import { demoCommand } from './commands/demo.js';
-import { environmentCommand } from './commands/environment.js';
-import { explainCommand } from './commands/explain.js';
-import { exportCommand } from './commands/export.js';
-import { importCommand } from './commands/import.js';
-import { listCommand } from './commands/list.js';
-import { migrateCommand } from './commands/migrate.js';
-import { produceCommand } from './commands/produce.js';
-import { sampleCommand } from './commands/sample.js';
-import { segmentCommand } from './commands/segment.js';
-import { serveCommand } from './commands/serve.js';
-import { statusCommand } from './commands/status.js';
-import { verifyCommand } from './commands/verify.js';
 import type { CommandContext } from './context.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
 
@@ -32,33 +16,39 @@ Start here:
 
 ${EXIT_CODES_HELP}`;
 
-/** The whole command line. */
-export function createProgram(context: CommandContext): Command {
+type LoadCommand = (context: CommandContext) => Promise<CommandUnknownOpts>;
+
+/** By name, in the order of the help. Each is loaded when it is needed: the server's start should not wait for what only others use. */
+const COMMANDS: Readonly<Record<string, LoadCommand>> = {
+  serve: async (context) => (await import('./commands/serve.js')).serveCommand(context),
+  migrate: async (context) => (await import('./commands/migrate.js')).migrateCommand(context),
+  import: async (context) => (await import('./commands/import.js')).importCommand(context),
+  produce: async (context) => (await import('./commands/produce.js')).produceCommand(context),
+  environment: async (context) => (await import('./commands/environment.js')).environmentCommand(context),
+  segment: async (context) => (await import('./commands/segment.js')).segmentCommand(context),
+  count: async (context) => (await import('./commands/count.js')).countCommand(context),
+  sample: async (context) => (await import('./commands/sample.js')).sampleCommand(context),
+  list: async (context) => (await import('./commands/list.js')).listCommand(context),
+  export: async (context) => (await import('./commands/export.js')).exportCommand(context),
+  check: async (context) => (await import('./commands/check.js')).checkCommand(context),
+  explain: async (context) => (await import('./commands/explain.js')).explainCommand(context),
+  status: async (context) => (await import('./commands/status.js')).statusCommand(context),
+  verify: async (context) => (await import('./commands/verify.js')).verifyCommand(context),
+  'dead-letters': async (context) => (await import('./commands/dead-letters.js')).deadLettersCommand(context),
+  demo: async (context) => (await import('./commands/demo.js')).demoCommand(context),
+};
+
+/** The command line as far as these arguments need it: the command that they begin with, else all of them. */
+export async function createProgram(context: CommandContext, [name = '']: readonly string[]): Promise<Command> {
   const program = new Command('rollcall')
     .description('Rollcall always knows who is in which segment.')
     .version(readVersion())
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
     .addHelpText('after', AFTER);
-  const commands = [
-    serveCommand(context),
-    migrateCommand(context),
-    importCommand(context),
-    produceCommand(context),
-    environmentCommand(context),
-    segmentCommand(context),
-    countCommand(context),
-    sampleCommand(context),
-    listCommand(context),
-    exportCommand(context),
-    checkCommand(context),
-    explainCommand(context),
-    statusCommand(context),
-    verifyCommand(context),
-    deadLettersCommand(context),
-    demoCommand(context),
-  ];
-  for (const command of commands) program.addCommand(command);
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const wanted = named === undefined ? Object.values(COMMANDS) : [named];
+  for (const command of await Promise.all(wanted.map((load) => load(context)))) program.addCommand(command);
   return program;
 }
 

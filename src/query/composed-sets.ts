@@ -7,6 +7,7 @@ import type { SetCache } from './set-cache.js';
 /** A composed result that follows the log. While it is held, it is copied before it changes. */
 interface Composed {
   readonly predicate: Predicate;
+  readonly cacheKey: string;
   readonly atoms: ReadonlyMap<string, AtomVersion>;
   /** Of the predicate, which the set keeps in memory. */
   readonly predicateBytes: number;
@@ -50,21 +51,22 @@ export class ComposedSets {
   /** The current set of a predicate, not to be changed, and good only until the next `await`; undefined where it is not kept. */
   get(key: string): OrdinalSet | undefined {
     const composed = this.#sets.get(key);
-    if (composed !== undefined) this.#cache.touch(this.#cacheKey(key));
+    if (composed !== undefined) this.#cache.touch(composed.cacheKey);
     return composed?.set;
   }
 
   /** Keeps a set that is nobody else's. `atoms` are what it was composed from, the universe under UNIVERSE_KEY. */
   put(predicate: Predicate, atoms: ReadonlyMap<string, AtomVersion>, set: OrdinalSet): void {
     const predicateBytes = bytesOf(predicate);
-    const composed = { predicate, atoms, predicateBytes, set, isHeld: false, measuredMembers: set.size };
+    const cacheKey = this.#cacheKey(predicate.key);
+    const composed = { predicate, cacheKey, atoms, predicateBytes, set, isHeld: false, measuredMembers: set.size };
     this.#sets.set(predicate.key, composed);
     for (const version of atoms.values()) {
       const composedOf = this.#byAtom.get(version.id);
       if (composedOf === undefined) this.#byAtom.set(version.id, { version, keys: new Set([predicate.key]) });
       else composedOf.keys.add(predicate.key);
     }
-    this.#cache.put(this.#cacheKey(predicate.key), set.bytes + predicateBytes, () => {
+    this.#cache.put(cacheKey, set.bytes + predicateBytes, () => {
       this.#forget(predicate.key, composed);
     });
   }
@@ -86,16 +88,16 @@ export class ComposedSets {
     for (const key of touched) {
       const composed = this.#sets.get(key);
       if (composed === undefined) continue;
-      if (followOne(composed, flips, isTrue)) this.#measure(key, composed);
-      else this.#cache.delete(this.#cacheKey(key));
+      if (followOne(composed, flips, isTrue)) this.#measure(composed);
+      else this.#cache.delete(composed.cacheKey);
     }
   }
 
-  #measure(key: string, composed: Composed): void {
+  #measure(composed: Composed): void {
     const members = composed.set.size;
     if (Math.abs(members - composed.measuredMembers) < MEMBERS_UNMEASURED) return;
     composed.measuredMembers = members;
-    this.#cache.resize(this.#cacheKey(key), composed.set.bytes + composed.predicateBytes);
+    this.#cache.resize(composed.cacheKey, composed.set.bytes + composed.predicateBytes);
   }
 
   /** Forgets the results of atoms that are not `isCurrent`: also of those that are no longer in memory themselves, whose flips may not have been logged. */

@@ -5,6 +5,7 @@ import { type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Predicate } from '../core/predicates.js';
 import type { Database } from '../storage/database.js';
 import type { Environment, Head } from '../storage/environments.js';
+import { CheckPlans } from './check-plans.js';
 import { ComposedSets, UNIVERSE_KEY } from './composed-sets.js';
 import { KeptValues } from './kept-values.js';
 import { LoadTurns } from './load-turns.js';
@@ -52,6 +53,8 @@ export class EnvironmentIndex {
   readonly environment: Environment;
   /** The stored lists that conditions refer to. */
   readonly operandLists: OperandLists;
+  /** Segments made ready for identities whose traits callers bring. */
+  readonly checkPlans: CheckPlans;
   readonly #database: Database;
   readonly #options: IndexOptions;
   readonly #atoms: LoadedAtoms;
@@ -78,6 +81,7 @@ export class EnvironmentIndex {
     this.#composed = new ComposedSets(options.composedCache, `${environment.id}:now`);
     this.#selections = new KeptValues(options.composedCache, `${environment.id}:kept`);
     this.operandLists = new OperandLists(database, options.composedCache, `${environment.id}:list`);
+    this.checkPlans = new CheckPlans(options.composedCache, `${environment.id}:check`);
   }
 
   /** The revision of everything in memory; -1 before the first load. */
@@ -243,6 +247,7 @@ export class EnvironmentIndex {
     this.#composed.clear();
     this.#selections.clear();
     this.operandLists.clear();
+    this.checkPlans.clear();
     this.#catalog = undefined;
     this.#revision = -1;
     this.#asOf = new Date(0);

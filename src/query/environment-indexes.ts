@@ -73,6 +73,12 @@ export class EnvironmentIndexes {
     return asked(followed);
   }
 
+  /** The index of a live environment that is followed already. */
+  followed(key: string): EnvironmentIndex | undefined {
+    const known = this.#byKey.get(key);
+    return known === undefined ? undefined : asked(known);
+  }
+
   /** Those that are followed. */
   *all(): Generator<EnvironmentIndex> {
     for (const { index } of this.#byId.values()) yield index;

@@ -143,6 +143,27 @@ export async function countMembers(
   }));
 }
 
+/**
+ * How many members a stored segment has as of what is in memory, where that is all in memory. Otherwise undefined: `countMembers` loads what is missing,
+ * or says why there is no answer.
+ */
+export function countAtOnce(index: EnvironmentIndex, segmentKey: string): Count | undefined {
+  const served = servedAtOnce(index, segmentKey);
+  if (served === undefined || !(index.isComposed(served) || index.missing(served).length === 0)) return undefined;
+  index.noteUsed(served);
+  return { served, count: index.members(served).size, revision: index.revision, asOf: index.asOf };
+}
+
+function servedAtOnce(index: EnvironmentIndex, segmentKey: string): ServedSegment | undefined {
+  if (!index.isLoaded) return undefined;
+  try {
+    return index.catalog.serve(segmentKey);
+  } catch (error) {
+    if (error instanceof RollcallError) return undefined;
+    throw error;
+  }
+}
+
 function selectNow(index: EnvironmentIndex, served: ServedSegment): Selection {
   const { revision, committedAt, asOf } = index;
   const selection = { served: definitionOf(served), revision, committedAt, asOf, set: index.holdMembers(served) };

@@ -1,20 +1,24 @@
 import type { Applier } from '../indexing/applier.js';
-import { KafkaFeed } from '../indexing/kafka/consumer.js';
+import type { KafkaFeed } from '../indexing/kafka/consumer.js';
 import type { FeedOptions } from '../indexing/kafka/feed-options.js';
 import type { AppliedBatch } from '../indexing/kafka/feed-status.js';
 import type { Database } from '../storage/database.js';
 import type { Logger } from './logger.js';
 import type { Options } from './options.js';
 
-/** The feed that the options ask for, not running yet; undefined without brokers. Throws INVALID_REQUEST where the options cannot be used. */
-export function createKafkaFeed(
+/**
+ * The feed that the options ask for, not running yet; undefined without brokers: then the client of Kafka is not even loaded. Throws INVALID_REQUEST where
+ * the options cannot be used.
+ */
+export async function createKafkaFeed(
   database: Database,
   applier: Applier,
   options: Options,
   { logger, onApplied }: { readonly logger: Logger; readonly onApplied: (batch: AppliedBatch) => void },
-): KafkaFeed | undefined {
+): Promise<KafkaFeed | undefined> {
   const feedOptions = readFeedOptions(options);
   if (feedOptions === undefined) return undefined;
+  const { KafkaFeed } = await import('../indexing/kafka/consumer.js');
   return new KafkaFeed(database, applier, {
     ...feedOptions,
     onApplied,

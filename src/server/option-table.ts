@@ -55,6 +55,11 @@ export const OPTIONS = z.object({
     'info',
     'Least severe log lines to write',
   ),
+  processes: option(
+    wholeNumber('number', 1, 256),
+    '1',
+    'Processes that share the ports, to use several cores; each has its own caches, connections and streams of a caller',
+  ),
   databaseConnections: option(wholeNumber('number', 2, 1_000), '10', 'Most connections to the database'),
   chunkCacheMaxBytes: option(size(2 ** 20), '512MiB', 'Memory for chunks of atoms'),
   composedCacheMaxBytes: option(size(0), '256MiB', 'Memory for composed results of segments'),

@@ -9,9 +9,9 @@ import { type FeedStatus, NO_FEED } from '../indexing/kafka/feed-status.js';
 import { Maintenance } from '../indexing/maintenance.js';
 import { EnvironmentIndexes } from '../query/environment-indexes.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
-import { startEmbeddedPostgres } from '../storage/embedded/embedded-postgres.js';
 import { migrate } from '../storage/migrate.js';
 import { createBackgroundErrorLog } from './background-errors.js';
+import type { MetricOfProcess } from './metrics/process-page.js';
 import { createServerMetrics, METRICS_MEDIA_TYPE } from './metrics/server-metrics.js';
 import { Drafts } from './reads/drafts.js';
 import { environmentHandlers } from './services/environment-service.js';
@@ -26,6 +26,7 @@ import { indexHandlers } from './services/index-service.js';
 import { ingestHandlers } from './services/ingest-service.js';
 import type { Logger } from './logger.js';
 import { membershipHandlers } from './services/membership-service.js';
+import { openDatabase } from './open-database.js';
 import type { Options } from './options.js';
 import { configureProtobufText } from './transport/protobuf-text.js';
 import { createRevisionNews } from './revision-news.js';
@@ -38,6 +39,8 @@ export interface Rollcall {
   readonly httpAddress: string;
   /** The Kafka feed as this process sees it. */
   readonly feedStatus: () => FeedStatus;
+  /** What it measures of itself just now. */
+  readonly readMetrics: () => Promise<MetricOfProcess[]>;
   /** The database it runs on; its own where none was configured. */
   readonly databaseUrl: string;
   /** Drains open calls within the grace, then stops; an embedded database is stopped cleanly. */
@@ -49,8 +52,15 @@ const STATEMENT_TIMEOUT_MS = 600_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 const MAX_TOUCH_INTERVAL_MS = 30_000;
 
-/** Starts everything: the database where it is embedded, migrations, the readers and writers, gRPC and HTTP. */
-export async function startRollcall(options: Options, logger: Logger): Promise<Rollcall> {
+/**
+ * Starts everything: the database where it is embedded, migrations, the readers and writers, gRPC and HTTP. `readPage` takes the place of its own page of metrics
+ * where several processes are one service.
+ */
+export async function startRollcall(
+  options: Options,
+  logger: Logger,
+  readPage?: () => Promise<string>,
+): Promise<Rollcall> {
   configureProtobufText();
   const closing: (() => Promise<void>)[] = [];
   const stop = async (): Promise<void> => {
@@ -73,26 +83,11 @@ export async function startRollcall(options: Options, logger: Logger): Promise<R
     await checkServerVersion(database.sql);
     const { applied } = await migrate(database);
     if (applied.length > 0) logger.info({ migrations: applied }, 'migrated the database');
-    return { ...(await serve(database, options, logger, closing)), databaseUrl, stop };
+    return { ...(await serve(database, options, logger, closing, readPage)), databaseUrl, stop };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-async function openDatabase(options: Options, logger: Logger, closing: (() => Promise<void>)[]): Promise<string> {
-  if (options.databaseUrl !== undefined) return options.databaseUrl;
-  const embedded = await startEmbeddedPostgres({
-    dataDirectory: options.dataDirectory,
-    log: (line) => {
-      logger.debug({ postgres: line });
-    },
-  });
-  embedded.onExit((description) => {
-    logger.error({ description }, 'the embedded database ended by itself');
-  });
-  closing.push(() => embedded.stop());
-  return embedded.url;
 }
 
 async function serve(
@@ -100,8 +95,9 @@ async function serve(
   options: Options,
   logger: Logger,
   closing: (() => Promise<void>)[],
-): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress' | 'feedStatus'>> {
-  const { health, implementations, feedStatus, metrics, readMetrics } = await startRooms(
+  readPage: (() => Promise<string>) | undefined,
+): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress' | 'feedStatus' | 'readMetrics'>> {
+  const { health, implementations, feedStatus, metrics, sources } = await startRooms(
     database,
     options,
     logger,
@@ -138,7 +134,7 @@ async function serve(
     port: options.httpPort,
     implementations,
     isReady,
-    metrics: { mediaType: METRICS_MEDIA_TYPE, read: readMetrics },
+    metrics: { mediaType: METRICS_MEDIA_TYPE, read: readPage ?? (() => metrics.read(sources)) },
   });
   servers.push(http);
   health.setServing(true);
@@ -150,6 +146,7 @@ async function serve(
     grpcAddress: addressOf(options.host, grpc.port),
     httpAddress: addressOf(options.host, http.port),
     feedStatus,
+    readMetrics: () => metrics.collect(sources),
   };
 }
 
@@ -200,12 +197,12 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
   indexes.run();
   held.run();
   closing.push(async () => {
-    held.stop();
+    await held.stop();
     indexes.stop();
     await maintenance.stop();
   });
   const applier = metrics.createApplier(database, onCommitted);
-  const feed = createKafkaFeed(database, applier, options, { logger, onApplied: metrics.onApplied });
+  const feed = await createKafkaFeed(database, applier, options, { logger, onApplied: metrics.onApplied });
   feed?.run();
   closing.push(async () => feed?.stop());
   const feedStatus = (): FeedStatus => feed?.status() ?? NO_FEED;
@@ -221,7 +218,7 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     implementations: unmeasured.map(metrics.measure),
     feedStatus,
     metrics,
-    readMetrics: () => metrics.read({ database, indexes, readFeed: feedStatus }),
+    sources: { database, indexes, readFeed: feedStatus },
     health: createHealth(unmeasured.map(({ service }) => service.typeName)),
   };
 }

@@ -55,6 +55,7 @@ describe('the configuration', () => {
       kafkaPartitionsAtOnce: 3,
       deadLetterRetentionSeconds: 2_592_000,
       shutdownGraceMs: 10_000,
+      processes: 1,
     });
   });
 

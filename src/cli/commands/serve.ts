@@ -4,10 +4,13 @@ import { serverEnvironment } from '../connect.js';
 import { announceRunningServer, forgetRunningServer } from '../running-server.js';
 import { loadOptions, optionFlags } from '../../server/options.js';
 import type { Options } from '../../server/options.js';
+import type { Logger } from '../../server/logger.js';
+import type { Addresses } from '../../server/processes/place.js';
 
 const EXAMPLES = [
   'rollcall serve',
   'rollcall serve --grpc-port 0 --http-port 0 --data-directory /var/lib/rollcall',
+  'rollcall serve --processes 4',
   'DATABASE_URL=postgres://rollcall@localhost/rollcall rollcall serve',
 ];
 
@@ -26,11 +29,8 @@ export function serveCommand(context: CommandContext) {
 }
 
 async function serve(context: CommandContext, options: Options, isJson: boolean): Promise<void> {
-  const [{ startRollcall }, { createLogger }] = await Promise.all([
-    import('../../server/start.js'),
-    import('../../server/logger.js'),
-  ]);
-  const server = await startRollcall(options, createLogger(options));
+  const { createLogger } = await import('../../server/logger.js');
+  const server = await start(options, createLogger(options));
   const isEmbedded = options.databaseUrl === undefined;
   try {
     const { grpcAddress, httpAddress } = server;
@@ -42,6 +42,11 @@ async function serve(context: CommandContext, options: Options, isJson: boolean)
     if (isEmbedded) await forgetRunningServer(options.dataDirectory);
     await server.stop();
   }
+}
+
+async function start(options: Options, logger: Logger): Promise<Addresses & { stop(): Promise<void> }> {
+  if (options.processes === 1) return (await import('../../server/start.js')).startRollcall(options, logger);
+  return (await import('../../server/processes/start-processes.js')).startProcesses(options, logger);
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

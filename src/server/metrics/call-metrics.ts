@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { RollcallError } from '../../core/errors.js';
 import { toWireError } from '../transport/errors.js';
-import type { BoundMethod, CallContext, Implementation } from '../transport/handlers.js';
+import type { BoundMethod, CallContext, Implementation, Soon } from '../transport/handlers.js';
 import type { StreamSlots } from '../transport/stream-slots.js';
 
 /** What is measured of calls, over either transport. */
@@ -67,7 +67,11 @@ function measured(method: BoundMethod, note: Note): BoundMethod {
     }
     case 'client_streaming': {
       const { kind, desc, handle } = method;
-      return { kind, desc, handle: (requests, context) => answer(() => handle(requests, context), context, note) };
+      return {
+        kind,
+        desc,
+        handle: async (requests, context) => answer(() => handle(requests, context), context, note),
+      };
     }
     case 'server_streaming': {
       const { kind, desc, handle } = method;
@@ -80,10 +84,28 @@ function measured(method: BoundMethod, note: Note): BoundMethod {
   }
 }
 
-async function answer<Answer>(handle: () => Promise<Answer>, context: CallContext, note: Note): Promise<Answer> {
+function answer<Answer>(handle: () => Soon<Answer>, context: CallContext, note: Note): Soon<Answer> {
   const startedAt = performance.now();
+  let response: Soon<Answer>;
   try {
-    const response = await handle();
+    response = handle();
+  } catch (error) {
+    note(startedAt, context, error);
+    throw error;
+  }
+  if (response instanceof Promise) return whenAnswered(response, startedAt, context, note);
+  note(startedAt, context, undefined);
+  return response;
+}
+
+async function whenAnswered<Answer>(
+  answered: Promise<Answer>,
+  startedAt: number,
+  context: CallContext,
+  note: Note,
+): Promise<Answer> {
+  try {
+    const response = await answered;
     note(startedAt, context, undefined);
     return response;
   } catch (error) {

@@ -14,6 +14,7 @@ import { createFeedMetrics } from './feed-metrics.js';
 import { createIndexMetrics } from './index-metrics.js';
 import { createMaintenanceMetrics, type MaintenanceWork } from './maintenance-metrics.js';
 import { processMetrics } from './process-metrics.js';
+import type { MetricOfProcess } from './process-page.js';
 import type { VisibilityDelay } from './visibility-window.js';
 
 /** Everything that one server measures. Its parts are made through it, so that each is measured. */
@@ -29,6 +30,8 @@ export interface ServerMetrics {
   readonly onMaintained: (work: MaintenanceWork, durationMs: number) => void;
   /** All of it as the text that Prometheus reads. Never fails: what cannot be read now is left out. */
   readonly read: (sources: MetricSources) => Promise<string>;
+  /** The same for other processes to show. */
+  readonly collect: (sources: MetricSources) => Promise<MetricOfProcess[]>;
 }
 
 /** What is asked when metrics are read. */
@@ -50,6 +53,15 @@ export function createServerMetrics(): ServerMetrics {
   const feed = createFeedMetrics(registry);
   const index = createIndexMetrics(registry);
   const caches = createCacheMetrics(registry);
+  const show = async ({ database, indexes, readFeed }: MetricSources): Promise<void> => {
+    const [status, totals] = await Promise.all([
+      unlessLate(async () => readFeed()),
+      unlessLate(() => readTotals(database.sql)),
+    ]);
+    if (status !== undefined) feed.show(status);
+    index.show(indexes.all());
+    index.showStored(totals);
+  };
   return {
     createCache: caches.create,
     createApplier: (database, onCommitted) => new MeasuredApplier(database, onCommitted, registry),
@@ -58,14 +70,12 @@ export function createServerMetrics(): ServerMetrics {
     onApplied: feed.onApplied,
     readVisibility: feed.readVisibility,
     onMaintained: createMaintenanceMetrics(registry),
-    async read({ database, indexes, readFeed }) {
-      const [status, totals] = await Promise.all([
-        unlessLate(async () => readFeed()),
-        unlessLate(() => readTotals(database.sql)),
-      ]);
-      if (status !== undefined) feed.show(status);
-      index.show(indexes.all());
-      index.showStored(totals);
+    async collect(sources) {
+      await show(sources);
+      return [...(await registry.getMetricsAsJSON()), ...(await processMetrics().getMetricsAsJSON())];
+    },
+    async read(sources) {
+      await show(sources);
       return `${await registry.metrics()}\n${await processMetrics().metrics()}`;
     },
   };

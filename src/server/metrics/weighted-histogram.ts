@@ -1,4 +1,4 @@
-import { Histogram, type Registry } from 'prom-client';
+import { Histogram, type MetricObjectWithValues, type MetricValueWithName, type Registry } from 'prom-client';
 
 interface HistogramDetails {
   readonly name: string;
@@ -33,6 +33,11 @@ export class WeightedHistogram extends Histogram {
     if (bucket >= 0) this.#counts[bucket] = (this.#counts[bucket] ?? 0) + count;
     this.#count += count;
     this.#sum += value * count;
+  }
+
+  override async get(): Promise<MetricObjectWithValues<MetricValueWithName<string>>> {
+    const { values } = await this.getForPromString();
+    return { ...(await super.get()), values };
   }
 
   /** In place of the library's own method of this name, which its types leave out and its registry asks. */

@@ -13,9 +13,10 @@ const LOOK_INTERVAL_MS = 20;
 export async function awaitRevision(
   index: EnvironmentIndex,
   freshness: Freshness,
-  { deadline, signal }: CallContext,
+  context: CallContext,
 ): Promise<void> {
-  if (freshness.level !== 'at_least') return;
+  if (freshness.level !== 'at_least' || index.revision >= freshness.revision) return;
+  const { deadline, signal } = context;
   const until = deadline === undefined ? Date.now() + DEFAULT_WAIT_MS : deadline.getTime() - ANSWER_RESERVE_MS;
   while (index.revision < freshness.revision) {
     await index.advance();

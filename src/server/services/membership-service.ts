@@ -13,17 +13,17 @@ import { checkMembership } from '../../query/check.js';
 import { decodeCursor, encodeCursor, hashQuery } from '../../query/cursor.js';
 import { explain } from '../../query/explain.js';
 import { listPage } from '../../query/member-pages.js';
-import type { ServedDefinition } from '../../query/environment-index.js';
 import { resume } from '../../query/resume.js';
 import { readSample, sampleOrdinals } from '../../query/sample.js';
 import { countMembers, select } from '../../query/select.js';
 import type { Database } from '../../storage/database.js';
 import type { StoredIdentity } from '../../storage/identities.js';
 import { awaitRevision } from '../reads/await-revision.js';
+import { createCountAtOnce } from '../reads/count-at-once.js';
 import type { CallContext, EncodedMessage, Handlers } from '../transport/handlers.js';
 import type { HeldRevisions } from '../held-revisions.js';
 import { knowSegments } from '../reads/known-segments.js';
-import { checkResultMessage, explainedNodeMessage } from '../messages/membership-messages.js';
+import { checkResultMessage, countMessage, explainedNodeMessage, stateOf } from '../messages/membership-messages.js';
 import { streamMembers } from '../member-stream.js';
 import { type ReadTarget, type ReadTargetNeeds, withTarget } from '../reads/read-target.js';
 import { freshnessOf, identityOf } from '../messages/selector-messages.js';
@@ -40,12 +40,13 @@ export interface MembershipNeeds extends ReadTargetNeeds {
 /** The handlers of MembershipService. */
 export function membershipHandlers(needs: MembershipNeeds): Handlers<typeof MembershipService> {
   const { database, indexes } = needs;
+  const countNow = createCountAtOnce(indexes);
   return {
     count: (request, context) =>
-      withTarget(needs, request, context, async ({ index, target, freshness }) => {
-        const counted = await countMembers(database, index, target, freshness);
-        return { count: BigInt(counted.count), ...stateOf(counted) };
-      }),
+      countNow(request) ??
+      withTarget(needs, request, context, async ({ index, target, freshness }) =>
+        countMessage(await countMembers(database, index, target, freshness)),
+      ),
     sample: (request, context) => withTarget(needs, request, context, (read) => sample(database, request, read)),
     listMembers: (request, context) =>
       withTarget(needs, request, context, (read) => listMembers(database, request, read, context)),
@@ -153,17 +154,4 @@ async function* openStream(
 
 function memberMessage({ id, identifier, traits }: StoredIdentity): MessageInitShape<typeof MemberSchema> {
   return { id: BigInt(id), identifier, traits: traitMessagesOf(traits) };
-}
-
-/** What every answer says of itself. */
-function stateOf({
-  revision,
-  asOf,
-  served,
-}: {
-  readonly revision: number;
-  readonly asOf: Date;
-  readonly served: Pick<ServedDefinition, 'etag' | 'isPending'>;
-}) {
-  return { revision: BigInt(revision), asOf: timestampFromDate(asOf), etag: served.etag, pending: served.isPending };
 }

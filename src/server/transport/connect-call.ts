@@ -4,8 +4,7 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { ConnectError, createContextKey } from '@connectrpc/connect';
 import type { HandlerContext } from '@connectrpc/connect';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
-import { createCallSignal } from './call-signal.js';
-import type { CallSignal } from './call-signal.js';
+import { CallSignal } from './call-signal.js';
 import { isWorthLogging, toWireError } from './errors.js';
 import type { CallFailure } from './errors.js';
 import type { CallContext } from './handlers.js';
@@ -32,15 +31,17 @@ export function openConnectCall(
 ): OpenConnectCall {
   const timeoutMs = handlerContext.timeoutMs();
   const deadline = timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs);
-  const callSignal = createCallSignal(deadline);
+  const callSignal = new CallSignal(deadline);
   const remove = openCalls.add(callSignal);
-  handlerContext.signal.addEventListener('abort', callSignal.cancel);
+  handlerContext.signal.addEventListener('abort', () => {
+    callSignal.cancel();
+  });
   const context = { signal: callSignal.signal, deadline, peer: peerOf(handlerContext), requestId: randomUUID() };
   return {
     context,
     callSignal,
     failure(thrown) {
-      const error: unknown = context.signal.aborted ? context.signal.reason : thrown;
+      const error: unknown = callSignal.reason ?? thrown;
       const { peer, requestId } = context;
       if (isWorthLogging(error)) logFailure({ error, method: `${desc.parent.typeName}/${desc.name}`, peer, requestId });
       return connectError(error, requestId);

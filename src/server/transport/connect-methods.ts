@@ -4,7 +4,7 @@ import { httpRequestKey, openConnectCall } from './connect-call.js';
 import type { OpenConnectCall } from './connect-call.js';
 import type { CallFailure } from './errors.js';
 import { responseInit } from './handlers.js';
-import type { BoundMethod, CallContext } from './handlers.js';
+import type { BoundMethod, CallContext, Soon } from './handlers.js';
 import type { OpenCalls } from './open-calls.js';
 import { stalled } from './stream-progress.js';
 import type { StreamSlots } from './stream-slots.js';
@@ -48,7 +48,7 @@ async function reply(
   desc: DescMethod,
   handlerContext: HandlerContext,
   options: ConnectMethodOptions,
-  answer: (context: CallContext) => Promise<Response>,
+  answer: (context: CallContext) => Soon<Response>,
 ): Promise<Record<string, unknown>> {
   const open = openConnectCall(desc, handlerContext, options);
   try {

@@ -49,6 +49,7 @@ export const STATUS_CODES = {
   DEADLINE_EXCEEDED: Code.DeadlineExceeded,
   CANCELLED: Code.Canceled,
   INTERNAL: Code.Internal,
+  INVALID_DOCUMENT: Code.InvalidArgument,
 } satisfies Record<ErrorReason, Code>;
 
 // Trailers of more than 8 KiB break connections of several clients; the details go out in base64.

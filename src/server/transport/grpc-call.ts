@@ -11,7 +11,7 @@ import type {
   ServiceError,
 } from '@grpc/grpc-js';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.js';
-import { createCallSignal } from './call-signal.js';
+import { CallSignal } from './call-signal.js';
 import { isWorthLogging, toStatus, toWireError } from './errors.js';
 import type { CallFailure } from './errors.js';
 import type { CallContext } from './handlers.js';
@@ -24,6 +24,40 @@ export type GrpcCall =
   | ServerReadableStream<Buffer, Buffer>
   | ServerDuplexStream<Buffer, Buffer>;
 
+/** What a handler knows of a call, found out when it is asked for. */
+export class GrpcCallContext implements CallContext {
+  readonly callSignal: CallSignal;
+  readonly #call: GrpcCall;
+  #peer: string | undefined;
+  #requestId: string | undefined;
+
+  constructor(call: GrpcCall) {
+    this.#call = call;
+    this.callSignal = new CallSignal(deadlineOf(call));
+  }
+
+  get signal(): AbortSignal {
+    return this.callSignal.signal;
+  }
+
+  get deadline(): Date | undefined {
+    return this.callSignal.deadline;
+  }
+
+  get peer(): string {
+    return (this.#peer ??= this.#call.getPeer());
+  }
+
+  /** To be called while the connection is there: afterwards nobody knows. */
+  notePeer(): void {
+    this.#peer ??= this.#call.getPeer();
+  }
+
+  get requestId(): string {
+    return (this.#requestId ??= randomUUID());
+  }
+}
+
 /** A call that a handler is at work on. */
 export interface OpenCall {
   readonly context: CallContext;
@@ -33,30 +67,47 @@ export interface OpenCall {
   finish(): void;
 }
 
+/** What the calls of one server share. */
+interface CallOptions {
+  readonly openCalls: OpenCalls;
+  readonly logFailure: (failure: CallFailure) => void;
+}
+
 /** Opens a call: its signal follows the call's end, its deadline and the server's stop. */
 export function openCall(
   call: GrpcCall,
   desc: DescMethod,
-  { openCalls, logFailure }: { openCalls: OpenCalls; logFailure: (failure: CallFailure) => void },
+  { openCalls, logFailure }: CallOptions,
+  context = new GrpcCallContext(call),
 ): OpenCall {
-  const deadline = deadlineOf(call);
-  const callSignal = createCallSignal(deadline);
+  const { callSignal } = context;
+  context.notePeer();
   const remove = openCalls.add(callSignal);
-  onCallOver(call, callSignal.cancel);
-  const context = { signal: callSignal.signal, deadline, peer: call.getPeer(), requestId: randomUUID() };
+  onCallOver(call, () => {
+    callSignal.cancel();
+  });
   return {
     context,
-    failure(thrown) {
-      const error: unknown = context.signal.aborted ? context.signal.reason : thrown;
-      const { peer, requestId } = context;
-      if (isWorthLogging(error)) logFailure({ error, method: `${desc.parent.typeName}/${desc.name}`, peer, requestId });
-      return serviceError(error, requestId);
-    },
+    failure: (thrown) => callFailure(thrown, context, desc, logFailure),
     finish() {
       callSignal.finish();
       remove();
     },
   };
+}
+
+/** What the caller is told of an error; logs it where the caller is not told all. */
+export function callFailure(
+  thrown: unknown,
+  context: GrpcCallContext,
+  desc: DescMethod,
+  logFailure: (failure: CallFailure) => void,
+): ServiceError {
+  const error: unknown = context.callSignal.reason ?? thrown;
+  const { requestId } = context;
+  if (isWorthLogging(error))
+    logFailure({ error, method: `${desc.parent.typeName}/${desc.name}`, peer: context.peer, requestId });
+  return serviceError(error, requestId);
 }
 
 /** grpc-js emits `cancelled` once at the end of every call, however it ended. */

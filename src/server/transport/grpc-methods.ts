@@ -1,5 +1,4 @@
 import { constants } from 'node:http2';
-import { fromBinary } from '@bufbuild/protobuf';
 import type { DescMethod, Message } from '@bufbuild/protobuf';
 import { Metadata } from '@grpc/grpc-js';
 import type {
@@ -13,13 +12,13 @@ import type {
   ServerWritableStream,
   UntypedHandleCall,
 } from '@grpc/grpc-js';
-import { RollcallError } from '../../core/errors.js';
 import type { CallFailure } from './errors.js';
-import { onCallOver, openCall } from './grpc-call.js';
+import { callFailure, GrpcCallContext, onCallOver, openCall } from './grpc-call.js';
 import type { GrpcCall, OpenCall } from './grpc-call.js';
 import { responseBytes } from './handlers.js';
 import type { BoundMethod } from './handlers.js';
 import type { OpenCalls } from './open-calls.js';
+import { decodeRequest } from './request-reader.js';
 import { drained, watchProgress } from './stream-progress.js';
 import type { StreamSlots } from './stream-slots.js';
 
@@ -50,11 +49,22 @@ export function grpcMethod(method: BoundMethod, options: GrpcMethodOptions): Unt
   }
 }
 
-function unary(method: Kind<'unary'>, options: GrpcMethodOptions): handleUnaryCall<Buffer, Buffer> {
+function unary({ desc, handle }: Kind<'unary'>, options: GrpcMethodOptions): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    const open = openCall(call, method.desc, options);
-    const answer = async (): Promise<Response> => method.handle(decode(method.desc, call.request), open.context);
-    void reply(method.desc, answer, open, callback);
+    const context = new GrpcCallContext(call);
+    let bytes: Buffer;
+    try {
+      const response = handle(call.request, context);
+      if (response instanceof Promise) {
+        void reply(desc, response, openCall(call, desc, options, context), callback);
+        return;
+      }
+      bytes = asBuffer(responseBytes(desc, response));
+    } catch (error) {
+      callback(callFailure(error, context, desc, options.logFailure));
+      return;
+    }
+    callback(null, bytes);
   };
 }
 
@@ -68,7 +78,7 @@ function clientStreaming(
       takeSlot(call, method.desc, options);
       return method.handle(received(call, method.desc, open), open.context);
     };
-    void reply(method.desc, answer, open, callback);
+    void reply(method.desc, answer(), open, callback);
   };
 }
 
@@ -80,7 +90,7 @@ function serverStreaming(
     const open = openCall(call, method.desc, options);
     const responses = (): AsyncIterable<Response> => {
       takeSlot(call, method.desc, options);
-      return method.handle(decode(method.desc, call.request), open.context);
+      return method.handle(decodeRequest(method.desc.input, call.request), open.context);
     };
     void send(call, method.desc, responses, open, options.streamProgressTimeoutMs);
   };
@@ -102,12 +112,12 @@ function bidiStreaming(
 
 async function reply(
   desc: DescMethod,
-  answer: () => Promise<Response>,
+  answer: Promise<Response>,
   open: OpenCall,
   callback: sendUnaryData<Buffer>,
 ): Promise<void> {
   try {
-    const bytes = asBuffer(responseBytes(desc, await answer()));
+    const bytes = asBuffer(responseBytes(desc, await answer));
     open.finish();
     callback(null, bytes);
   } catch (error) {
@@ -147,7 +157,7 @@ async function send(
 async function* received(call: ReceivingCall, desc: DescMethod, { context }: OpenCall): AsyncGenerator<Message, void> {
   // Without the option, reading to the end would destroy the side that sends, too.
   const requests: AsyncIterable<Buffer> = call.iterator({ destroyOnReturn: false });
-  for await (const bytes of requests) yield decode(desc, bytes);
+  for await (const bytes of requests) yield decodeRequest(desc.input, bytes);
   call.sendMetadata(new Metadata());
   await new Promise(setImmediate);
   context.signal.throwIfAborted();
@@ -181,14 +191,6 @@ function http2StreamOf(call: object): { close(code: number): void } | undefined 
 
 function isClosable(stream: unknown): stream is { close(code: number): void } {
   return typeof stream === 'object' && stream !== null && 'close' in stream && typeof stream.close === 'function';
-}
-
-function decode(desc: DescMethod, bytes: Uint8Array): Message {
-  try {
-    return fromBinary(desc.input, bytes);
-  } catch (cause) {
-    throw new RollcallError('INVALID_REQUEST', 'the request cannot be decoded', { metadata: { field: '' }, cause });
-  }
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -11,6 +11,7 @@ import type {
   MessageInitShape,
   MessageShape,
 } from '@bufbuild/protobuf';
+import { createRequestReader } from './request-reader.js';
 import { checkMessage } from './validation.js';
 
 /** The largest request message that either transport takes. */
@@ -39,10 +40,13 @@ export function encodedMessage(bytes: Uint8Array): EncodedMessage {
   return { [ENCODED]: bytes };
 }
 
+/** An answer, at once where nothing had to be awaited for it. */
+export type Soon<T> = T | Promise<T>;
+
 type UnaryHandler<I extends DescMessage, O extends DescMessage> = (
   request: MessageShape<I>,
   context: CallContext,
-) => Promise<MessageInitShape<O>>;
+) => Soon<MessageInitShape<O> | EncodedMessage>;
 type ServerStreamingHandler<I extends DescMessage, O extends DescMessage> = (
   request: MessageShape<I>,
   context: CallContext,
@@ -68,15 +72,22 @@ type Handler<M extends DescMethod> =
           : never;
 
 /**
- * The handlers of a service, one for each of its methods. A request arrives valid; whatever a handler throws goes to the
+ * The handlers of a service, one for each of its methods. A request arrives valid and is not to be changed; whatever a handler throws goes to the
  * caller as `errors.ts` maps it. A streaming handler's iterator is returned when the call ends early, so its `finally`
  * runs; while it awaits something it must heed `context.signal`.
  */
 export type Handlers<S extends DescService> = { readonly [K in keyof S['method']]: Handler<S['method'][K]> };
 
-/** A method with its handler, for a transport: requests are checked before the handler sees them. */
+/** A method with its handler, for a transport: requests are checked before the handler sees them. A unary one takes them as bytes, too. */
 export type BoundMethod =
-  | { kind: 'unary'; desc: DescMethodUnary; handle: UnaryHandler<DescMessage, DescMessage> }
+  | {
+      kind: 'unary';
+      desc: DescMethodUnary;
+      handle: (
+        request: Message | Uint8Array,
+        context: CallContext,
+      ) => ReturnType<UnaryHandler<DescMessage, DescMessage>>;
+    }
   | {
       kind: 'server_streaming';
       desc: DescMethodServerStreaming;
@@ -105,7 +116,13 @@ export function implement<S extends DescService>(service: S, handlers: Handlers<
 function bind(desc: DescMethod, handler: unknown): BoundMethod {
   if (isOfKind(desc, 'unary')) {
     const handle = handler as UnaryHandler<DescMessage, DescMessage>;
-    return { kind: 'unary', desc, handle: async (request, context) => handle(checked(desc, request), context) };
+    const read = createRequestReader(desc);
+    return {
+      kind: 'unary',
+      desc,
+      handle: (request, context) =>
+        handle(request instanceof Uint8Array ? read(request) : checked(desc, request), context),
+    };
   }
   if (isOfKind(desc, 'server_streaming')) {
     const handle = handler as ServerStreamingHandler<DescMessage, DescMessage>;

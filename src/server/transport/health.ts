@@ -31,9 +31,9 @@ export function createHealth(serviceNames: readonly string[]): HealthState {
     implementation: implement(Health, {
       check: ({ service }) => {
         if (!known.has(service)) throw new ConnectError('unknown service', Code.NotFound);
-        return Promise.resolve({ status });
+        return { status };
       },
-      list: () => Promise.resolve({ statuses: Object.fromEntries([...known].map((name) => [name, { status }])) }),
+      list: () => ({ statuses: Object.fromEntries([...known].map((name) => [name, { status }])) }),
       watch,
     }),
     setServing(isServing) {

@@ -1,12 +1,7 @@
 import { createServer } from 'node:http';
 import type { RequestListener, Server, ServerResponse } from 'node:http';
-import { createContextValues } from '@connectrpc/connect';
-import { connectNodeAdapter } from '@connectrpc/connect-node';
-import { httpRequestKey } from './connect-call.js';
-import { addConnectMethod } from './connect-methods.js';
 import type { CallFailure } from './errors.js';
 import type { RunningServer } from './grpc-server.js';
-import { MAX_REQUEST_BYTES } from './handlers.js';
 import type { Implementation } from './handlers.js';
 import { createOpenCalls } from './open-calls.js';
 import type { StreamSlots } from './stream-slots.js';
@@ -38,15 +33,9 @@ export interface MetricsPage {
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningServer> {
   const openCalls = createOpenCalls();
   let isStopping = false;
-  const rpc = connectNodeAdapter({
-    grpc: false, // it needs HTTP/2, and has a port of its own
-    readMaxBytes: MAX_REQUEST_BYTES,
-    contextValues: (request) => createContextValues().set(httpRequestKey, 'stream' in request ? undefined : request),
-    routes(router) {
-      for (const method of options.implementations.flatMap(({ methods }) => methods)) {
-        addConnectMethod(router, method, { ...options, openCalls });
-      }
-    },
+  const rpc = loadedOnce(async () => {
+    const { createConnectListener } = await import('./connect-listener.js');
+    return createConnectListener({ ...options, openCalls });
   });
   const isReady = async (): Promise<boolean> => !isStopping && (await options.isReady());
   const server = createServer(withPages(rpc, isReady, options.metrics));
@@ -66,6 +55,22 @@ export async function startHttpServer(options: HttpServerOptions): Promise<Runni
       await endsWithin(stopped, STATUS_GRACE_MS);
       server.closeAllConnections();
     },
+  };
+}
+
+/** A listener that is made when the first request comes: many processes never get one, and all start sooner without what it needs. */
+function loadedOnce(load: () => Promise<RequestListener>): RequestListener {
+  let loading: Promise<RequestListener> | undefined;
+  return (request, response) => {
+    loading ??= load();
+    loading.then(
+      (listener) => {
+        listener(request, response);
+      },
+      () => {
+        response.writeHead(500).end();
+      },
+    );
   };
 }
 

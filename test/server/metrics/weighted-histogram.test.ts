@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Histogram, Registry } from 'prom-client';
 import { expect, it } from 'vitest';
+import { metricsPage } from '../../../src/server/metrics/process-page.js';
 import { WeightedHistogram } from '../../../src/server/metrics/weighted-histogram.js';
 
 it('writes the same as the library does of values taken one by one', async () => {
@@ -19,6 +20,7 @@ it('writes the same as the library does of values taken one by one', async () =>
       const sum = /age_seconds_sum (.*)/;
       expect(Number(sum.exec(ours)?.[1])).toBeCloseTo(Number(sum.exec(theirs)?.[1]), 6);
       expect(ours.replace(sum, '')).toBe(theirs.replace(sum, ''));
+      expect(await metricsPage(await weighted.getMetricsAsJSON())).toBe(ours);
     }),
     { numRuns: 50 },
   );
