@@ -37,7 +37,8 @@ export type ErrorReason =
   | 'STORAGE_FULL'
   | 'DEADLINE_EXCEEDED'
   | 'CANCELLED'
-  | 'INTERNAL';
+  | 'INTERNAL'
+  | 'INVALID_DOCUMENT';
 
 const RETRYABLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   'ATOM_BUILDING',

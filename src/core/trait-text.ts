@@ -29,14 +29,18 @@ export function compareKeys(a: string, b: string): number {
 }
 
 function formatFloat(value: number): string {
+  const shortest = String(value);
+  if (PLAIN_FLOAT.test(shortest)) return shortest;
   const [, sign = '', whole = '', fraction = '', exponent = '0'] =
-    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(shortest) ?? [];
   if (whole === '') throw new RollcallError('INVALID_TRAIT', 'a float must be finite');
   const digits = whole + fraction;
   const point = whole.length + Number(exponent);
   if (point <= 0) return `${sign}0.${'0'.repeat(-point)}${digits}`;
   return `${sign}${digits.slice(0, point).padEnd(point, '0')}.${digits.slice(point) || '0'}`;
 }
+
+const PLAIN_FLOAT = /^-?\d+\.\d+$/;
 
 /**
  * The value of a JSON text, exactly: `1` is a bigint, `1.0` and `1e3` are numbers. Of a repeated key the last counts. Throws
@@ -61,17 +65,21 @@ function parseString(text: string): TraitValue {
 const PLAIN_STRING = /^"[^"\\\u0000-\u001f]*"$/;
 
 function parseWord(text: string): TraitValue {
+  if (NUMBER.test(text)) return parseNumber(text);
   if (text === 'true') return true;
   if (text === 'false') return false;
-  if (text === 'null') return null;
-  return NUMBER.test(text) ? parseNumber(text) : parseJson(text);
+  return text === 'null' ? null : parseJson(text);
 }
 
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 
 function parseNumber(text: string): number | bigint {
-  return /[.eE]/.test(text) ? Number(text) : BigInt(text);
+  return INTEGER.test(text) ? BigInt(text.length < MAX_SAFE_DIGITS ? Number(text) : text) : Number(text);
 }
+
+const INTEGER = /^-?[0-9]+$/;
+/** Texts shorter than this are whole as a JavaScript number, which reads faster. */
+const MAX_SAFE_DIGITS = 16;
 
 function parseJson(text: string): TraitValue {
   try {

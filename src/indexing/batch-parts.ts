@@ -14,18 +14,12 @@ const PARTS_OF_A_SMALL_BATCH = 4;
  */
 export function partsOf(environment: Environment, changes: readonly NumberedChange[]): (readonly NumberedChange[])[] {
   if (environment.ordinalMode === 'given' || changes.length <= MIN_PART_IDENTITIES) return [changes];
-  const byIdentifier = new Map<string, NumberedChange[]>();
-  for (const change of changes) {
-    const own = byIdentifier.get(change.change.identifier);
-    if (own === undefined) byIdentifier.set(change.change.identifier, [change]);
-    else own.push(change);
-  }
-  const identifiers = inLockOrder([...byIdentifier.keys()].map((identifier) => ({ id: 0, identifier })));
-  const share = Math.ceil(identifiers.length / PARTS_OF_A_SMALL_BATCH);
+  const ordered = inLockOrder(changes.map((change) => ({ id: 0, identifier: change.change.identifier, change })));
+  const starts = ordered.flatMap(({ identifier }, at) => (ordered[at - 1]?.identifier === identifier ? [] : [at]));
+  const share = Math.ceil(starts.length / PARTS_OF_A_SMALL_BATCH);
   const size = Math.min(MAX_PART_IDENTITIES, Math.max(MIN_PART_IDENTITIES, share));
   const parts: NumberedChange[][] = [];
-  for (let from = 0; from < identifiers.length; from += size) {
-    parts.push(identifiers.slice(from, from + size).flatMap(({ identifier }) => byIdentifier.get(identifier) ?? []));
-  }
+  for (let from = 0; from < starts.length; from += size)
+    parts.push(ordered.slice(starts[from], starts[from + size]).map(({ change }) => change));
   return parts;
 }

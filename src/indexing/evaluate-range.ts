@@ -3,10 +3,10 @@ import { AtomIndex } from '../core/atom-index/atom-index.js';
 import type { AtomDefinition } from '../core/atoms.js';
 import { OrdinalSet } from '../core/bitmap.js';
 import { UNIVERSE_ATOM_ID } from '../core/flips.js';
-import { compileMatcher } from '../core/conditions/matchers.js';
+import { compileAtomMatcher } from '../core/conditions/atom-matcher.js';
 import { dependenciesOf, propertyOf } from '../core/properties/properties.js';
-import { conditionValue } from '../core/python/python-text.js';
-import { parseTrait, splitTraits } from '../core/trait-text.js';
+import { readConditionValue } from '../core/properties/trait-value.js';
+import { splitTraits } from '../core/trait-text.js';
 import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
 import { readOperandList } from '../storage/operand-lists.js';
@@ -34,13 +34,10 @@ export async function rangeEvaluator(
     };
   const list = definition.list === '' ? undefined : await readOperandList(sql, definition.list);
   const property = propertyOf(definition, environment);
-  if (property.kind === 'trait') {
-    const matches = compileMatcher(definition.operator, definition.operand, {
-      segmentKey: definition.segmentKey,
-      list,
-    });
+  if (property.kind === 'trait' || property.kind === 'trait-json') {
+    const matches = compileAtomMatcher(definition, list);
     const isTrue = (text: string): boolean => {
-      const value = conditionValue(parseTrait(text));
+      const value = property.kind === 'trait' ? readConditionValue(text) : text === 'null' ? undefined : text;
       return value !== undefined && matches(value);
     };
     const known = new KnownTexts(isTrue);

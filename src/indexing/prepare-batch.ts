@@ -102,26 +102,36 @@ async function beginAll(
   const find = (wanted: Wanted): Promise<FoundIdentity[]> =>
     reader === undefined ? lockIdentities(tx, environment.id, wanted) : findIdentities(reader, environment.id, wanted);
   const { ordinalMode } = environment;
-  for await (const { part, rows } of foundParts(partsOf(environment, changes), find, failure)) {
-    const absent = ordinalMode === 'given' ? NONE : new Set(missing(rows, part));
-    const isHere = ({ change }: NumberedChange): boolean => !absent.has(change.identifier);
-    const here = absent.size === 0 ? part : part.filter(isHere);
-    if (here.length > 0) begin({ changes: here, rows, ordinals: new Map() });
-    if (absent.size > 0) creating.push(...part.filter((change) => !isHere(change)));
+  for await (const { part, wanted, rows } of foundParts(partsOf(environment, changes), find, failure)) {
+    const isAllThere = ordinalMode === 'given' || rows.length === wanted.identifiers.length;
+    const divided = isAllThere ? { here: part, creating: [] } : divide(part, rows);
+    if (divided.here.length > 0) begin({ changes: divided.here, rows, ordinals: new Map() });
+    creating.push(...divided.creating);
   }
   if (creating.length === 0) return;
   creating.sort((a, b) => a.index - b.index);
   begin({ changes: creating, rows: [], ordinals: await allotFor(missing([], creating), allot) });
 }
 
-const NONE: ReadonlySet<string> = new Set();
+/** The changes of identities that are there or only deleted, and those of identities that the batch may create. */
+export function divide(
+  changes: readonly NumberedChange[],
+  rows: readonly FoundIdentity[],
+): { readonly here: readonly NumberedChange[]; readonly creating: readonly NumberedChange[] } {
+  const absent = new Set(missing(rows, changes));
+  if (absent.size === 0) return { here: changes, creating: [] };
+  const isHere = ({ change }: NumberedChange): boolean => !absent.has(change.identifier);
+  return { here: changes.filter(isHere), creating: changes.filter((change) => !isHere(change)) };
+}
 
-function throwFirst(refused: readonly Refusal[]): void {
+/** Throws the first of the refusals, by the index of the change, where there is any. */
+export function throwFirst(refused: readonly Refusal[]): void {
   const [first] = [...refused].sort((a, b) => a.index - b.index);
   if (first !== undefined) throw first.error;
 }
 
-async function allotFor(identifiers: readonly string[], allot: Allot): Promise<ReadonlyMap<string, number>> {
+/** The ordinals of identifiers that are created, in their order. */
+export async function allotFor(identifiers: readonly string[], allot: Allot): Promise<ReadonlyMap<string, number>> {
   const first = await allot(identifiers.length);
   return new Map(identifiers.map((identifier, offset) => [identifier, first + offset]));
 }
@@ -151,19 +161,32 @@ async function* foundParts(
   parts: readonly (readonly NumberedChange[])[],
   find: (wanted: Wanted) => Promise<FoundIdentity[]>,
   failure: FirstFailure,
-): AsyncGenerator<{ readonly part: readonly NumberedChange[]; readonly rows: readonly FoundIdentity[] }> {
+): AsyncGenerator<FoundPart> {
   const waiting = [...parts];
-  const ahead: { part: readonly NumberedChange[]; finding: Promise<readonly FoundIdentity[]> }[] = [];
+  const ahead: {
+    readonly part: readonly NumberedChange[];
+    readonly wanted: Wanted;
+    readonly finding: Promise<readonly FoundIdentity[]>;
+  }[] = [];
   for (;;) {
-    for (const part of waiting.splice(0, PARTS_AHEAD - ahead.length))
-      ahead.push({ part, finding: failure.watch(find(wantedFor(part))) });
+    for (const part of waiting.splice(0, PARTS_AHEAD - ahead.length)) {
+      const wanted = wantedFor(part);
+      ahead.push({ part, wanted, finding: failure.watch(find(wanted)) });
+    }
     const next = ahead.shift();
     if (next === undefined) return;
-    yield { part: next.part, rows: await next.finding };
+    yield { part: next.part, wanted: next.wanted, rows: await next.finding };
   }
 }
 
-function wantedFor(changes: readonly NumberedChange[]): Wanted {
+interface FoundPart {
+  readonly part: readonly NumberedChange[];
+  readonly wanted: Wanted;
+  readonly rows: readonly FoundIdentity[];
+}
+
+/** What is to be read for the changes. */
+export function wantedFor(changes: readonly NumberedChange[]): Wanted {
   const identifiers = new Set<string>();
   const ids = new Set<number>();
   for (const { change } of changes) {
@@ -174,7 +197,7 @@ function wantedFor(changes: readonly NumberedChange[]): Wanted {
 }
 
 /** Takes out the changes that bring an id where the environment allots them. */
-function checkIds(
+export function checkIds(
   { ordinalMode, key }: Environment,
   received: readonly NumberedChange[],
 ): { readonly changes: readonly NumberedChange[]; readonly refused: readonly Refusal[] } {
@@ -192,7 +215,7 @@ function checkIds(
 }
 
 /** Identifiers that the batch may create: not live, and not only deleted. */
-function missing(rows: readonly FoundIdentity[], changes: readonly NumberedChange[]): string[] {
+export function missing(rows: readonly FoundIdentity[], changes: readonly NumberedChange[]): string[] {
   const live = new Set(rows.filter(({ isLive }) => isLive).map(({ identifier }) => identifier));
   const absent = new Set<string>();
   for (const { change } of changes)

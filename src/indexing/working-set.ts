@@ -1,5 +1,6 @@
-import { type Change, changeTraits, MAX_TRAITS_BYTES } from '../core/changes.js';
+import { type Change, MAX_TRAITS_BYTES } from '../core/changes.js';
 import { RollcallError } from '../core/errors.js';
+import { OverlaidTraits } from '../core/overlaid-traits.js';
 import { joinTraits, splitTraits } from '../core/trait-text.js';
 import type { Environment, OrdinalMode } from '../storage/environments.js';
 import type { FoundIdentity, StoredIdentity } from '../storage/identities.js';
@@ -14,12 +15,17 @@ export interface NumberedChange {
 export interface Transition {
   readonly id: number;
   readonly before: IdentityState | undefined;
-  readonly after: IdentityState | undefined;
+  readonly after: ChangedState | undefined;
 }
 
 export interface IdentityState {
   readonly identifier: string;
   readonly traits: ReadonlyMap<string, string>;
+}
+
+/** Its traits lie over those before; where the identity was not there, over none. */
+export interface ChangedState extends IdentityState {
+  readonly traits: OverlaidTraits;
 }
 
 /**
@@ -64,14 +70,16 @@ export function coalesce(
       refused.push({ ...change, error });
     }
   }
-  const changed = working.transitions().filter(({ before, after }) => !isSameState(before, after));
+  const changed = working.transitions().filter(isDifferent);
   return { changed, unchanged, refused };
 }
 
 interface Working {
   readonly id: number;
   readonly before: IdentityState | undefined;
-  after: IdentityState | undefined;
+  /** Of the text of the traits before. */
+  readonly beforeLength: number;
+  after: ChangedState | undefined;
 }
 
 /**
@@ -88,8 +96,9 @@ class WorkingSet {
     this.#mode = mode;
     this.#ordinals = ordinals;
     for (const { id, identifier, traits } of live) {
-      const state = { identifier, traits: splitTraits(traits) };
-      this.#byId.set(id, { id, before: state, after: state });
+      const before = { identifier, traits: splitTraits(traits) };
+      const after = { identifier, traits: new OverlaidTraits(before.traits) };
+      this.#byId.set(id, { id, before, beforeLength: traits.length, after });
       this.#idByIdentifier.set(identifier, id);
     }
   }
@@ -100,15 +109,20 @@ class WorkingSet {
     if (change.kind === 'delete') return this.#delete(change.identityId ?? known);
     const id = change.identityId ?? this.#ifThere(known) ?? this.#ordinalOrRefuse(index, change.identifier);
     const working = this.#working(id);
-    const traits = changeTraits(working.after?.traits ?? new Map(), change);
-    checkTraitsSize(traits, index);
-    if (known !== undefined && known !== id) this.#delete(known);
     const earlier = working.after;
-    if (earlier !== undefined && earlier.identifier !== change.identifier)
-      this.#idByIdentifier.delete(earlier.identifier);
+    const traits = (earlier?.traits ?? OverlaidTraits.without(working.before?.traits ?? NO_TRAITS)).changedBy(change);
+    checkTraitsSize(traits, working.beforeLength, index);
+    if (known !== undefined && known !== id) this.#delete(known);
+    if (known !== id) this.#identify(id, change.identifier, earlier?.identifier);
+    if (earlier?.traits === traits && earlier.identifier === change.identifier) return false;
     working.after = { identifier: change.identifier, traits };
-    if (known !== id) this.#idByIdentifier.set(change.identifier, id);
-    return !isSameState(earlier, working.after);
+    return true;
+  }
+
+  /** The identifier leads to the id from now on, and the one it had to nothing. */
+  #identify(id: number, identifier: string, earlier: string | undefined): void {
+    if (earlier !== undefined && earlier !== identifier) this.#idByIdentifier.delete(earlier);
+    this.#idByIdentifier.set(identifier, id);
   }
 
   /** Every identity of the batch. */
@@ -152,24 +166,25 @@ class WorkingSet {
 
   #working(id: number): Working {
     let working = this.#byId.get(id);
-    if (working === undefined) this.#byId.set(id, (working = { id, before: undefined, after: undefined }));
+    if (working === undefined)
+      this.#byId.set(id, (working = { id, before: undefined, beforeLength: 0, after: undefined }));
     return working;
   }
 }
 
-/** Whether two states, of which one or both may not exist, are the same to every answer. */
-function isSameState(before: IdentityState | undefined, after: IdentityState | undefined): boolean {
-  if (before === after) return true;
-  if (before === undefined || after === undefined) return false;
-  if (before.identifier !== after.identifier || before.traits.size !== after.traits.size) return false;
-  for (const [key, text] of after.traits) if (before.traits.get(key) !== text) return false;
-  return true;
+const NO_TRAITS: ReadonlyMap<string, string> = new Map();
+
+/** Whether any answer can tell the two states apart. */
+function isDifferent({ before, after }: Transition): boolean {
+  if (before === undefined || after === undefined) return before !== after;
+  return before.identifier !== after.identifier || after.traits.differences.size > 0;
 }
 
-function checkTraitsSize(traits: ReadonlyMap<string, string>, index: number): void {
-  let bytes = 2;
-  for (const [key, text] of traits) bytes += key.length + text.length + 6;
-  if (bytes * 3 <= MAX_TRAITS_BYTES || Buffer.byteLength(joinTraits(traits)) <= MAX_TRAITS_BYTES) return;
+/** `beforeLength` is that of the text that the traits lie over. */
+function checkTraitsSize(traits: OverlaidTraits, beforeLength: number, index: number): void {
+  let atMost = beforeLength + 2;
+  for (const [key, text = ''] of traits.differences) atMost += key.length + text.length + 6;
+  if (atMost * 3 <= MAX_TRAITS_BYTES || Buffer.byteLength(joinTraits(traits)) <= MAX_TRAITS_BYTES) return;
   throw new RollcallError('INVALID_TRAIT', `the traits of an identity take more than ${MAX_TRAITS_BYTES} bytes`, {
     metadata: { index: String(index) },
   });

@@ -1,4 +1,5 @@
 import { RollcallError } from '../core/errors.js';
+import type { OverlaidTraits } from '../core/overlaid-traits.js';
 import { joinTraits } from '../core/trait-text.js';
 import type { Sql } from '../storage/database.js';
 import { databaseErrorCode } from '../storage/database-errors.js';
@@ -6,11 +7,13 @@ import {
   type FoundIdentity,
   inLockOrder,
   insertIdentities,
+  insertInEnvironments,
   patchIdentities,
+  patchInEnvironments,
   type RowPatch,
   type StoredIdentity,
 } from '../storage/identities.js';
-import type { IdentityState, Transition } from './working-set.js';
+import type { Transition } from './working-set.js';
 
 const UNIQUE_VIOLATION = '23505';
 
@@ -36,7 +39,7 @@ export function rowsToWrite(changed: readonly Transition[], rows: readonly Found
     const row = rowOf.get(id);
     const isSame = row !== undefined && before !== undefined && before.identifier === after?.identifier;
     if (isSame) {
-      patches.push({ id, identifier: row.identifier, patch: traitsPatch(row, before, after) });
+      patches.push({ id, identifier: row.identifier, patch: traitsPatch(row, after.traits) });
       continue;
     }
     if (row !== undefined)
@@ -48,23 +51,39 @@ export function rowsToWrite(changed: readonly Transition[], rows: readonly Found
 
 /** Writes the rows of a part. Throws IdentityRace where one is not what was read. */
 export async function writeRows(tx: Sql, environmentId: number, { patches, inserted }: RowsToWrite): Promise<void> {
-  if ((await patchIdentities(tx, environmentId, patches)) < patches.length) throw new IdentityRace();
-  const count = await insertIdentities(tx, environmentId, inserted).catch((error: unknown) => {
-    throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
-  });
-  if (count < inserted.length) throw new IdentityRace();
+  expectAll(patches, await patchIdentities(tx, environmentId, patches));
+  expectAll(inserted, await insertIdentities(tx, environmentId, inserted).catch(rethrowAsRace));
+}
+
+/** The same of parts of several environments, in the order of their locks: first what is there, then what is created. */
+export async function writeTogether(
+  tx: Sql,
+  parts: readonly { readonly environmentId: number; readonly rows: RowsToWrite }[],
+): Promise<void> {
+  const patches = parts.flatMap(({ environmentId, rows }) => rows.patches.map((patch) => ({ environmentId, patch })));
+  const inserted = parts.flatMap(({ environmentId, rows }) =>
+    rows.inserted.map((identity) => ({ environmentId, identity })),
+  );
+  expectAll(patches, await patchInEnvironments(tx, patches));
+  expectAll(inserted, await insertInEnvironments(tx, inserted).catch(rethrowAsRace));
+}
+
+function expectAll(rows: readonly unknown[], written: number): void {
+  if (written < rows.length) throw new IdentityRace();
+}
+
+function rethrowAsRace(error: unknown): never {
+  throw databaseErrorCode(error) === UNIQUE_VIOLATION ? new IdentityRace() : error;
 }
 
 /** Only what differs is sent and read again: most changes are of a few traits among many. */
-function traitsPatch({ id, version }: FoundIdentity, before: IdentityState, after: IdentityState): RowPatch {
+function traitsPatch({ id, version }: FoundIdentity, { differences }: OverlaidTraits): RowPatch {
   const set = new Map<string, string>();
-  let kept = 0;
-  for (const [key, text] of after.traits) {
-    const earlier = before.traits.get(key);
-    if (earlier !== undefined) kept++;
-    if (earlier !== text) set.set(key, text);
+  const removed: string[] = [];
+  for (const [key, text] of differences) {
+    if (text === undefined) removed.push(key);
+    else set.set(key, text);
   }
-  const removed = kept === before.traits.size ? [] : [...before.traits.keys()].filter((key) => !after.traits.has(key));
   return { kind: 'traits', id, version, removed, set: joinTraits(set) };
 }
 

@@ -1,11 +1,12 @@
 import { AtomIndex } from '../core/atom-index/atom-index.js';
+import type { ReportFlip } from '../core/atom-index/value-index.js';
 import { type FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { IdentityView } from '../core/properties/properties.js';
 import { readAtoms, type StoredAtom } from '../storage/atoms.js';
 import type { Sql } from '../storage/database.js';
 import { type Environment, readHead, type TakenRevision } from '../storage/environments.js';
 import { readOperandList } from '../storage/operand-lists.js';
-import type { IdentityState, Transition } from './working-set.js';
+import type { ChangedState, IdentityState, Transition } from './working-set.js';
 
 /** A revision that this process saw committed: by its time a database is known again that was restored or failed over. */
 export interface SeenRevision {
@@ -25,6 +26,11 @@ export class WriterCatalog {
   constructor(environment: Environment) {
     this.#environment = environment;
     this.#index = new AtomIndex(environment);
+  }
+
+  /** How many atoms it has. */
+  get size(): number {
+    return this.#index.size;
   }
 
   /** How often it was loaded: what two loads gave may differ. */
@@ -81,13 +87,25 @@ export class WriterCatalog {
 
   /** Collects which atoms the transitions flip, the universe among them. Differences come from values, never from bitmaps. */
   collectFlips(transitions: readonly Transition[], flips: FlipCollector): void {
+    let ordinal = 0;
+    const report = (atomId: number, isSet: boolean): void => flips.add(atomId, ordinal, isSet);
     for (const { id, before, after } of transitions) {
-      if (before === undefined && after === undefined) continue;
-      if (before === undefined || after === undefined) flips.add(UNIVERSE_ATOM_ID, id, after !== undefined);
-      this.#index.flips(this.#view(id, before), this.#view(id, after), (atomId, isSet) => {
-        flips.add(atomId, id, isSet);
-      });
+      ordinal = id;
+      if (before !== undefined && after !== undefined) this.#flipChanged(id, before, after, report);
+      else if (before !== undefined || after !== undefined) {
+        report(UNIVERSE_ATOM_ID, after !== undefined);
+        this.#index.flips(this.#view(id, before), this.#view(id, after), report);
+      }
     }
+  }
+
+  #flipChanged(id: number, before: IdentityState, after: ChangedState, report: ReportFlip): void {
+    const old = viewOf(this.#environment, id, before.identifier, before.traits);
+    const now =
+      after.identifier === before.identifier
+        ? { id, identifier: old.identifier, key: old.key, traits: after.traits }
+        : viewOf(this.#environment, id, after.identifier, after.traits);
+    this.#index.flips(old, now, report, after.traits.differences.keys());
   }
 
   #view(id: number, state: IdentityState | undefined): IdentityView | undefined {

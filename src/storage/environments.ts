@@ -72,6 +72,13 @@ export async function findEnvironment(sql: Sql, key: string): Promise<Environmen
   return row;
 }
 
+/** The live environments with these keys, by id. */
+export async function findEnvironments(sql: Sql, keys: readonly string[]): Promise<Environment[]> {
+  return sql<
+    Environment[]
+  >`select ${columns(sql)} from environment where key = any(${sql.array([...keys], TEXT_ARRAY)}) and deleted_at is null order by id`;
+}
+
 /** Live environments by key, after `afterKey`, at most `limit`; only those of `project` unless it is ''. */
 export async function listEnvironments(
   sql: Sql,
@@ -168,6 +175,48 @@ export async function takeRevision(
     select ${revisionColumns(sql)}, (select committed_at from atom_log where environment_id = ${environmentId} and revision = ${known}) as "knownAt" from head`;
   if (head === undefined) throw new RollcallError('ENVIRONMENT_NOT_FOUND', 'the environment was deleted');
   return head;
+}
+
+/** What `takeRevision` takes of one environment. */
+export interface WantedRevision {
+  readonly environmentId: number;
+  readonly payload: Uint8Array;
+  readonly known: number;
+}
+
+/** The same for several environments, that are in order of their ids and all different: that is how heads are locked. None moves a catalog. */
+export async function takeRevisions(sql: Sql, wanted: readonly WantedRevision[]): Promise<TakenRevision[]> {
+  const ids = sql.array(
+    wanted.map(({ environmentId }) => environmentId),
+    INT8_ARRAY,
+  );
+  await sql`select from environment_head where environment_id = any(${ids}) order by environment_id for no key update`;
+  const heads = await sql<TakenRevision[]>`
+    with wanted as (
+      select environment_id, known, decode(payload, 'base64') as payload from unnest(
+        ${ids}::bigint[],
+        ${sql.array(
+          wanted.map(({ known }) => known),
+          INT8_ARRAY,
+        )}::bigint[],
+        ${sql.array(
+          wanted.map(({ payload }) => Buffer.from(payload).toString('base64')),
+          TEXT_ARRAY,
+        )}::text[]) as wanted (environment_id, known, payload)
+    ), head as (
+      update environment_head set revision = revision + 1, committed_at = greatest(committed_at, clock_timestamp())
+      where environment_id = any(${ids})
+      returning environment_id, revision, catalog_revision, committed_at
+    ), logged as (
+      insert into atom_log (environment_id, revision, committed_at, payload)
+      select environment_id, revision, committed_at, payload from head join wanted using (environment_id)
+    )
+    select ${revisionColumns(sql)}, (
+      select logged.committed_at from atom_log as logged
+      where logged.environment_id = wanted.environment_id and logged.revision = wanted.known) as "knownAt"
+    from head join wanted using (environment_id) order by environment_id`;
+  if (heads.length < wanted.length) throw new RollcallError('ENVIRONMENT_NOT_FOUND', 'an environment was deleted');
+  return heads;
 }
 
 /** Replaces the payload of a revision that this transaction took and has not committed. */

@@ -8,7 +8,7 @@ export const SEPARATOR = '\n';
 const LONG_MARK = '\u0002';
 /** A key of a Postgres index holds at most about 2,700 bytes. */
 const MAX_INDEXED_BYTES = 1800;
-const SURROGATE = /[\ud800-\udfff]/;
+const NOT_PLAIN = /[\n\u0002\ud800-\udfff]/;
 
 /** A live identity. `traits` is the text of a JSON object (see `trait-text.ts`). */
 export interface StoredIdentity {
@@ -29,16 +29,24 @@ export function isLongForm(page: Uint8Array): boolean {
   return page.includes(LONG_MARK.charCodeAt(0));
 }
 
-/** Identities in the order in which writers lock and insert them: by the bytes of the stored identifier, as Postgres sorts it, then by id. */
+/** Identities in the order in which writers lock and insert them: by the bytes of the stored identifier, as Postgres sorts it, then by id. Equal ones stay in their order. */
 export function inLockOrder<Item extends Pick<StoredIdentity, 'id' | 'identifier'>>(items: readonly Item[]): Item[] {
-  const keyed = items.map((item) => ({ item, key: storedIdentifier(item.identifier) }));
   // Where there are no surrogates, units of UTF-16 and bytes of UTF-8 sort alike.
-  if (keyed.some(({ key }) => SURROGATE.test(key)))
-    return keyed
-      .map(({ item, key }) => ({ item, bytes: Buffer.from(key) }))
-      .sort((a, b) => Buffer.compare(a.bytes, b.bytes) || a.item.id - b.item.id)
-      .map(({ item }) => item);
-  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : a.item.id - b.item.id)).map(({ item }) => item);
+  if (items.every(({ identifier }) => isPlain(identifier)))
+    return items.toSorted((a, b) => compareUnits(a.identifier, b.identifier) || a.id - b.id);
+  return items
+    .map((item) => ({ item, bytes: Buffer.from(storedIdentifier(item.identifier)) }))
+    .sort((a, b) => Buffer.compare(a.bytes, b.bytes) || a.item.id - b.item.id)
+    .map(({ item }) => item);
+}
+
+/** Whether an identifier is its own stored form and has no surrogates. */
+function isPlain(identifier: string): boolean {
+  return identifier.length <= MAX_INDEXED_BYTES / 3 && !NOT_PLAIN.test(identifier);
+}
+
+function compareUnits(a: string, b: string): number {
+  return a < b ? -1 : a === b ? 0 : 1;
 }
 
 function longForm(identifier: string): string | null {
@@ -62,6 +70,26 @@ export async function findIdentities(sql: Sql, environmentId: number, wanted: Wa
   return sql<FoundIdentity[]>`select ${foundColumns(sql)} from identity where ${isWanted(sql, environmentId, wanted)}`;
 }
 
+/** An identity as it was found, and where. */
+export type FoundInEnvironment = FoundIdentity & { readonly environmentId: number };
+
+/** Reads the live identities with these identifiers in several environments as they are now, in no order. */
+export async function findInEnvironments(
+  sql: Sql,
+  wanted: readonly { readonly environmentId: number; readonly identifier: string }[],
+): Promise<FoundInEnvironment[]> {
+  return sql<FoundInEnvironment[]>`
+    select environment_id as "environmentId", ${foundColumns(sql)}
+    from unnest(${sql.array(
+      wanted.map(({ environmentId }) => environmentId),
+      INT8_ARRAY,
+    )}::bigint[], ${sql.array(
+      wanted.map(({ identifier }) => storedIdentifier(identifier)),
+      TEXT_ARRAY,
+    )}::text[]) as wanted (environment_id, identifier) join identity using (environment_id, identifier)
+    where deleted_revision is null`;
+}
+
 /**
  * Locks and reads identities in the order of `inLockOrder`. Rows stay locked to the end of the transaction. Whoever was waited for may have created some, which
  * the statement that waited does not see: so what is there is read by a second one.
@@ -79,7 +107,7 @@ export async function lockWriters(sql: Sql, environmentId: number): Promise<void
 }
 
 const foundColumns = (sql: Sql) => sql`
-  id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive", ctid || ' ' || xmin as version`;
+  id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive", identity.ctid || ' ' || identity.xmin as version`;
 
 function isWanted(sql: Sql, environmentId: number, { identifiers, ids }: Wanted) {
   const stored = sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY);
@@ -114,23 +142,44 @@ const UNKNOWN_REVISION = Number.MAX_SAFE_INTEGER;
  * name another row after `vacuum full`. One JSON document: an array of texts would be escaped here and read twice there.
  */
 export async function patchIdentities(sql: Sql, environmentId: number, patches: readonly RowPatch[]): Promise<number> {
-  if (patches.length === 0) return 0;
+  return patchRows(
+    sql,
+    sql`${environmentId}`,
+    patches.map((patch) => `{${patchMembers(patch)}}`),
+  );
+}
+
+/** The same for rows of several environments. */
+export async function patchInEnvironments(
+  sql: Sql,
+  patches: readonly { readonly environmentId: number; readonly patch: RowPatch }[],
+): Promise<number> {
+  const records = patches.map(({ environmentId, patch }) => `{"environment":${environmentId},${patchMembers(patch)}}`);
+  return patchRows(sql, sql`patch.environment`, records);
+}
+
+async function patchRows(
+  sql: Sql,
+  environmentId: ReturnType<typeof wholeIdentifier>,
+  records: readonly string[],
+): Promise<number> {
+  if (records.length === 0) return 0;
   const { count } = await sql`
     update identity set traits = case when patch.freed then '{}' else (identity.traits - coalesce(patch.removed, '{}')) || patch.set end,
       deleted_revision = case when patch.freed then ${UNKNOWN_REVISION}::bigint end
-    from jsonb_to_recordset(${`[${patches.map(patchRecord).join(',')}]`}::text::jsonb)
-      as patch (id bigint, place tid, written xid, freed boolean, removed text[], set jsonb)
+    from jsonb_to_recordset(${`[${records.join(',')}]`}::text::jsonb)
+      as patch (environment bigint, id bigint, place tid, written xid, freed boolean, removed text[], set jsonb)
     where identity.ctid = patch.place and identity.xmin = patch.written and identity.id = patch.id and identity.environment_id = ${environmentId}`;
   return count;
 }
 
-function patchRecord(patch: RowPatch): string {
+function patchMembers(patch: RowPatch): string {
   const { id, version } = patch;
   const space = version.indexOf(' ');
   const row = `"id":${id},"place":"${version.slice(0, space)}","written":"${version.slice(space + 1)}"`;
-  if (patch.kind === 'free') return `{${row},"freed":true}`;
+  if (patch.kind === 'free') return `${row},"freed":true`;
   const removed = patch.removed.length === 0 ? '' : `"removed":${JSON.stringify(patch.removed)},`;
-  return `{${row},${removed}"set":${patch.set}}`;
+  return `${row},${removed}"set":${patch.set}`;
 }
 
 /**
@@ -142,16 +191,29 @@ export async function insertIdentities(
   environmentId: number,
   identities: readonly StoredIdentity[],
 ): Promise<number> {
-  if (identities.length === 0) return 0;
-  const texts = (textOf: (identity: StoredIdentity) => string | null) => sql.array(identities.map(textOf), TEXT_ARRAY);
-  const ids = sql.array(
-    identities.map(({ id }) => id),
-    INT8_ARRAY,
+  return insertInEnvironments(
+    sql,
+    identities.map((identity) => ({ environmentId, identity })),
   );
+}
+
+/** The same in several environments. */
+export async function insertInEnvironments(
+  sql: Sql,
+  rows: readonly { readonly environmentId: number; readonly identity: StoredIdentity }[],
+): Promise<number> {
+  if (rows.length === 0) return 0;
+  const texts = (textOf: (identity: StoredIdentity) => string | null) =>
+    sql.array(
+      rows.map(({ identity }) => textOf(identity)),
+      TEXT_ARRAY,
+    );
+  const numbers = (values: number[]) => sql.array(values, INT8_ARRAY);
   const { count } = await sql`
     insert into identity (environment_id, id, identifier, long_identifier, traits)
-    select ${environmentId}, * from unnest(
-      ${ids}::bigint[],
+    select * from unnest(
+      ${numbers(rows.map(({ environmentId }) => environmentId))}::bigint[],
+      ${numbers(rows.map(({ identity }) => identity.id))}::bigint[],
       ${texts(({ identifier }) => storedIdentifier(identifier))}::text[],
       ${texts(({ identifier }) => longForm(identifier))}::text[],
       ${texts(({ traits }) => traits)}::jsonb[])

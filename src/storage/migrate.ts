@@ -1,6 +1,6 @@
-import { MigrationError, Umzug } from 'umzug';
+import type { MigrationError } from 'umzug';
 import { RollcallError } from '../core/errors.js';
-import { inTransaction } from './database.js';
+import { askDatabase, inTransaction } from './database.js';
 import type { Database, Sql } from './database.js';
 import { pendingMigrations, readMigrations, UnknownSchemaError } from './migration-files.js';
 import type { AppliedMigration, Migration } from './migration-files.js';
@@ -16,6 +16,15 @@ const FOLDER = new URL('./migrations/', import.meta.url);
  */
 export async function migrate(database: Database, folder: URL = FOLDER): Promise<{ applied: string[] }> {
   const migrations = await readMigrations(folder);
+  const history = await askDatabase(database, (sql) => readHistory(sql, migrations));
+  return {
+    applied: pendingMigrations(migrations, history).length === 0 ? [] : await applyPending(database, migrations),
+  };
+}
+
+/** Loads the runner only where it has something to run: it takes longer than looking whether it has. */
+async function applyPending(database: Database, migrations: readonly Migration[]): Promise<string[]> {
+  const { MigrationError, Umzug } = await import('umzug');
   const applied: string[] = [];
   const umzug = new Umzug({
     logger: undefined,
@@ -36,7 +45,7 @@ export async function migrate(database: Database, folder: URL = FOLDER): Promise
   await umzug.up().catch((error: unknown) => {
     throw error instanceof MigrationError ? nameMigration(error) : error;
   });
-  return { applied };
+  return applied;
 }
 
 function nameMigration(error: MigrationError): unknown {

@@ -1,5 +1,5 @@
 import type { Sql } from './database.js';
-import { TEXT_ARRAY } from './environments.js';
+import { INT8_ARRAY, TEXT_ARRAY } from './environments.js';
 import { storedIdentifier } from './identities.js';
 
 /** An identity one of whose changes was skipped: what is stored of it may not be what the source has. */
@@ -8,11 +8,12 @@ export interface QuarantinedIdentity {
   readonly since: Date;
 }
 
-/** Whether any identity of the environment is quarantined. */
-export async function isAnyQuarantined(sql: Sql, environmentId: number): Promise<boolean> {
-  const [row] = await sql<{ isAny: boolean }[]>`
-    select exists (select from quarantined_identity where environment_id = ${environmentId}) as "isAny"`;
-  return row?.isAny === true;
+/** Those of the environments in which any identity is quarantined. */
+export async function quarantinedEnvironments(sql: Sql, environmentIds: readonly number[]): Promise<Set<number>> {
+  const rows = await sql<{ id: number }[]>`
+    select id from unnest(${sql.array([...environmentIds], INT8_ARRAY)}::bigint[]) as id
+    where exists (select from quarantined_identity where environment_id = id)`;
+  return new Set(rows.map(({ id }) => id));
 }
 
 /**

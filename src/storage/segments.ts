@@ -54,6 +54,13 @@ export async function listSegments(
     order by segment.key limit ${limit}`;
 }
 
+/** Every segment of a project, by key. */
+export async function readSegments(sql: Sql, project: string): Promise<StoredSegment[]> {
+  return sql<
+    StoredSegment[]
+  >`select ${columns(sql)} from ${newest(sql)} where segment.project = ${project} order by segment.key`;
+}
+
 /** Every definition of a project that may be served, by key, the newest first. */
 export async function readSegmentVersions(sql: Sql, project: string): Promise<SegmentVersion[]> {
   return sql<SegmentVersion[]>`

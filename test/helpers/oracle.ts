@@ -1,5 +1,6 @@
 import type { AtomDefinition } from '../../src/core/atoms.js';
 import { readIn } from '../../src/core/conditions/in-list.js';
+import { compileAtomMatcher } from '../../src/core/conditions/atom-matcher.js';
 import { compileMatcher } from '../../src/core/conditions/matchers.js';
 import { OPERATORS } from '../../src/core/conditions/operators.js';
 import {
@@ -67,7 +68,5 @@ export function isAtomTrue(
 ): boolean {
   const value = resolveProperty(propertyOf(atom, context.environment), identity);
   const list = atom.list === '' ? readIn(atom.operand) : context.lists?.get(atom.list);
-  return (
-    value !== undefined && compileMatcher(atom.operator, atom.operand, { segmentKey: atom.segmentKey, list })(value)
-  );
+  return value !== undefined && compileAtomMatcher(atom, list)(value);
 }

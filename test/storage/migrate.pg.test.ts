@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { connectDatabase } from '../../src/storage/database.js';
+import { connectDatabase, inTransaction } from '../../src/storage/database.js';
 import { checkSchema, migrate } from '../../src/storage/migrate.js';
 import { UnknownSchemaError } from '../../src/storage/migration-files.js';
 import { createEmptyDatabase, createTestDatabase, TEST_CONNECTION } from '../helpers/postgres.js';
@@ -50,6 +50,17 @@ test('the migrations of this release apply to an empty database', async () => {
   const { applied } = await migrate(database.db);
   expect(applied.length).toBeGreaterThan(0);
   await checkSchema(database.db);
+});
+
+test('a database that has all migrations is only looked at: no other process is waited for', async () => {
+  const folder = await folderOf(FIRST);
+  await migrate(database.db, folder);
+  const other = connectDatabase({ ...TEST_CONNECTION, url: database.url });
+  await inTransaction(other, { isolation: 'read committed' }, async (tx) => {
+    await tx`select pg_advisory_xact_lock(7214906115)`;
+    expect(await migrate(database.db, folder)).toEqual({ applied: [] });
+  });
+  await other.close(1_000);
 });
 
 test('several processes that start at once apply each migration once', async () => {

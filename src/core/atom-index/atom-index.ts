@@ -54,34 +54,24 @@ export class AtomIndex {
 
   /**
    * Reports, once each, the atoms whose truth differs between two states of one identity (undefined = it does not exist), looking
-   * only at properties that the difference can bear on. A trait counts as changed when its texts differ.
+   * only at properties that the difference can bear on. A trait counts as changed when its texts differ; `changedKeys` are the keys of those, where the
+   * caller knows them.
    */
-  flips(before: IdentityView | undefined, after: IdentityView | undefined, report: ReportFlip): void {
+  flips(
+    before: IdentityView | undefined,
+    after: IdentityView | undefined,
+    report: ReportFlip,
+    changedKeys: Iterable<string> = changedTraits(before?.traits ?? NO_TRAITS, after?.traits ?? NO_TRAITS),
+  ): void {
     this.#pass += 1;
     const hasNewKey = before?.identifier !== after?.identifier || before?.key !== after?.key;
     if (hasNewKey) this.#flipColumns(this.#byIdentifier, before, after, report);
-    const hasNewTraits = this.#flipTraits(before, after, report);
-    if (hasNewKey || hasNewTraits) this.#flipColumns(this.#byAnything, before, after, report);
-  }
-
-  /** Whether any trait differs. */
-  #flipTraits(before: IdentityView | undefined, after: IdentityView | undefined, report: ReportFlip): boolean {
-    const old = before?.traits ?? NO_TRAITS;
-    const now = after?.traits ?? NO_TRAITS;
-    if (old === now) return false;
-    let common = 0;
-    let isChanged = false;
-    const flip = (key: string): void => {
-      isChanged = true;
+    let hasNewTraits = false;
+    for (const key of changedKeys) {
+      hasNewTraits = true;
       this.#flipColumns(this.#byTrait.get(key), before, after, report);
-    };
-    for (const [key, text] of now) {
-      const oldText = old.get(key);
-      if (oldText !== undefined) common += 1;
-      if (oldText !== text) flip(key);
     }
-    if (common < old.size) for (const key of old.keys()) if (!now.has(key)) flip(key);
-    return isChanged;
+    if (hasNewKey || hasNewTraits) this.#flipColumns(this.#byAnything, before, after, report);
   }
 
   #flipColumns(
@@ -134,3 +124,15 @@ interface Column {
 }
 
 const NO_TRAITS: ReadonlyMap<string, string> = new Map();
+
+function changedTraits(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  const changed: string[] = [];
+  let common = 0;
+  for (const [key, text] of after) {
+    const earlier = before.get(key);
+    if (earlier !== undefined) common += 1;
+    if (earlier !== text) changed.push(key);
+  }
+  if (common < before.size) for (const key of before.keys()) if (!after.has(key)) changed.push(key);
+  return changed;
+}

@@ -41,9 +41,11 @@ export class Thresholds<Value> {
       if (atomIds.length === 0) continue;
       const count = COUNTS_EQUAL[operator] ? this.#countUpTo : this.#countBelow;
       const isSet = RISES[operator] === isRise;
-      const from = count(thresholds, low);
       const to = count(thresholds, high);
-      for (const atomId of atomIds.slice(from, to)) report(atomId, isSet);
+      for (let at = count(thresholds, low, to); at < to; at++) {
+        const atomId = atomIds[at];
+        if (atomId !== undefined) report(atomId, isSet);
+      }
     }
   }
 
@@ -58,12 +60,12 @@ export class Thresholds<Value> {
     }
   }
 
-  readonly #countBelow = (thresholds: readonly Value[], value: Value): number => {
-    return countWhile(thresholds, (threshold) => this.#compare(threshold, value) < 0);
+  readonly #countBelow = (thresholds: readonly Value[], value: Value, atMost = thresholds.length): number => {
+    return countWhile(thresholds, atMost, (threshold) => this.#compare(threshold, value) < 0);
   };
 
-  readonly #countUpTo = (thresholds: readonly Value[], value: Value): number => {
-    return countWhile(thresholds, (threshold) => this.#compare(threshold, value) <= 0);
+  readonly #countUpTo = (thresholds: readonly Value[], value: Value, atMost = thresholds.length): number => {
+    return countWhile(thresholds, atMost, (threshold) => this.#compare(threshold, value) <= 0);
   };
 }
 
@@ -91,10 +93,10 @@ const COUNTS_EQUAL: Readonly<Record<OrderingOperator, boolean>> = {
   LESS_THAN_INCLUSIVE: false,
 };
 
-/** How many items at the start pass `test`, which holds for a first part of them. */
-function countWhile<Item>(items: readonly Item[], test: (item: Item) => boolean): number {
+/** How many items at the start pass `test`, which holds for a first part of them; that are `atMost`. */
+function countWhile<Item>(items: readonly Item[], atMost: number, test: (item: Item) => boolean): number {
   let low = 0;
-  let high = items.length;
+  let high = atMost;
   while (low < high) {
     const middle = (low + high) >>> 1;
     const item = items[middle];

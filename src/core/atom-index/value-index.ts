@@ -1,7 +1,8 @@
 import type { AtomDefinition } from '../atoms.js';
 import { compareScalars, compareText } from '../conditions/compare.js';
 import { readIn } from '../conditions/in-list.js';
-import { compileMatcher, type Matcher } from '../conditions/matchers.js';
+import { compileAtomMatcher, membersOf } from '../conditions/atom-matcher.js';
+import type { Matcher } from '../conditions/matchers.js';
 import { MembershipIndex } from './membership-index.js';
 import { readOperand, semverOperand } from '../conditions/operands.js';
 import { type Comparison, COMPARISONS } from '../conditions/operators.js';
@@ -37,10 +38,11 @@ export class ValueIndex {
   /** `list` holds the values of a stored operand list. Throws as `compileMatcher` does. */
   add(atomId: number, definition: AtomDefinition, list?: ReadonlySet<string>): void {
     const { operator, operand } = definition;
+    const members = operator === 'IN' ? (list ?? readIn(operand)) : membersOf(definition);
     if (operator === 'IS_SET') this.#isSet.add(atomId);
-    else if (operator === 'IN') this.#membership.add(atomId, list ?? readIn(operand));
+    else if (members !== undefined) this.#membership.add(atomId, members);
     else if (isCompared(definition)) for (const index of this.#typed()) index.add(atomId, definition.operator, operand);
-    else this.#evaluated.set(atomId, matcherOf(definition, list));
+    else this.#evaluated.set(atomId, compileAtomMatcher(definition, list));
     this.#atoms.set(atomId, { definition, list, matcher: this.#evaluated.get(atomId) });
   }
 
@@ -60,7 +62,7 @@ export class ValueIndex {
   isTrue(atomId: number, value: ConditionValue | undefined): boolean {
     const atom = this.#atoms.get(atomId);
     if (atom === undefined || value === undefined) return false;
-    atom.matcher ??= matcherOf(atom.definition, atom.list);
+    atom.matcher ??= compileAtomMatcher(atom.definition, atom.list);
     return atom.matcher(value);
   }
 
@@ -113,7 +115,7 @@ interface IndexedAtom {
   matcher: Matcher | undefined;
 }
 
-type ComparedAtom = AtomDefinition & { readonly operator: Comparison };
+type ComparedAtom = AtomDefinition & { readonly dialect: 'flagsmith'; readonly operator: Comparison };
 
 /** Whether the atom compares its operand, read as the value's type, with the whole value. */
 function isCompared(definition: AtomDefinition): definition is ComparedAtom {
@@ -121,8 +123,4 @@ function isCompared(definition: AtomDefinition): definition is ComparedAtom {
     COMPARISONS.some((comparison) => comparison === definition.operator) &&
     semverOperand(definition.operand) === undefined
   );
-}
-
-function matcherOf({ operator, operand, segmentKey }: AtomDefinition, list: ReadonlySet<string> | undefined): Matcher {
-  return compileMatcher(operator, operand, { segmentKey, list });
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AtomIndex } from '../../../src/core/atom-index/atom-index.js';
 import type { AtomDefinition } from '../../../src/core/atoms.js';
-import { compileMatcher } from '../../../src/core/conditions/matchers.js';
+import { compileAtomMatcher } from '../../../src/core/conditions/atom-matcher.js';
 import { type IdentityView, propertyOf, resolveProperty } from '../../../src/core/properties/properties.js';
 import { formatTrait } from '../../../src/core/trait-text.js';
 import { atomDefinitions, conditionValues } from '../../helpers/atom-definitions.js';
@@ -41,10 +41,7 @@ const identities: fc.Arbitrary<IdentityView> = fc.record({
 
 function isTrue(definition: AtomDefinition, identity: IdentityView | undefined): boolean {
   const value = identity && resolveProperty(propertyOf(definition, environment), identity);
-  return (
-    value !== undefined &&
-    compileMatcher(definition.operator, definition.operand, { segmentKey: definition.segmentKey })(value)
-  );
+  return value !== undefined && compileAtomMatcher(definition)(value);
 }
 
 function indexOf(definitions: readonly AtomDefinition[]): AtomIndex {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { AtomDefinition } from '../../../src/core/atoms.js';
-import { compileMatcher } from '../../../src/core/conditions/matchers.js';
+import { compileAtomMatcher } from '../../../src/core/conditions/atom-matcher.js';
 import type { Operator } from '../../../src/core/conditions/operators.js';
 import { ValueIndex } from '../../../src/core/atom-index/value-index.js';
 import type { ConditionValue } from '../../../src/core/values.js';
@@ -25,7 +25,7 @@ function expectedFlips(
   after: ConditionValue | undefined,
 ): Flips {
   return definitions.flatMap((definition, atomId) => {
-    const matches = compileMatcher(definition.operator, definition.operand, { segmentKey: definition.segmentKey });
+    const matches = compileAtomMatcher(definition);
     const [old, now] = [before, after].map((value) => value !== undefined && matches(value));
     return old === now || now === undefined ? [] : [[atomId, now] as const];
   });

@@ -1,0 +1,88 @@
+import type { Change } from './changes.js';
+
+/**
+ * The traits of an identity as changes leave them, over those that it had before: only what differs is kept, so that a change costs what it brings, not
+ * what is there. Never changes; reads as a map of all the traits.
+ */
+export class OverlaidTraits implements ReadonlyMap<string, string> {
+  /** The keys whose texts are not those before, in the order in which they came to differ; undefined where a key is gone. */
+  readonly differences: ReadonlyMap<string, string | undefined>;
+  readonly #before: ReadonlyMap<string, string>;
+  #all: ReadonlyMap<string, string> | undefined;
+
+  constructor(before: ReadonlyMap<string, string>, differences: ReadonlyMap<string, string | undefined> = NONE) {
+    this.#before = before;
+    this.differences = differences;
+  }
+
+  /** None of the traits before. */
+  static without(before: ReadonlyMap<string, string>): OverlaidTraits {
+    return before.size === 0
+      ? new OverlaidTraits(before)
+      : new OverlaidTraits(before, new Map([...before.keys()].map((key) => [key, undefined])));
+  }
+
+  /** The traits after a change, as `changeTraits` gives them; the same object where nothing changed. */
+  changedBy({ kind, traits }: Change): OverlaidTraits {
+    const differences = new Map(this.differences);
+    let changed = 0;
+    const put = (key: string, text: string | undefined): void => {
+      const earlier = this.#before.get(key);
+      const now = differences.get(key) ?? (differences.has(key) ? undefined : earlier);
+      if (now === text) return;
+      changed += 1;
+      if (earlier === text) differences.delete(key);
+      else differences.set(key, text);
+    };
+    if (kind !== 'set_traits') for (const key of this.keys()) if (!traits.has(key)) put(key, undefined);
+    for (const [key, text] of traits) put(key, text === null || text === 'null' ? undefined : text);
+    return changed === 0 ? this : new OverlaidTraits(this.#before, differences);
+  }
+
+  get(key: string): string | undefined {
+    return this.differences.get(key) ?? (this.differences.has(key) ? undefined : this.#before.get(key));
+  }
+
+  has(key: string): boolean {
+    return this.get(key) !== undefined;
+  }
+
+  get size(): number {
+    return this.#whole().size;
+  }
+
+  forEach(visit: (text: string, key: string, traits: ReadonlyMap<string, string>) => void): void {
+    this.#whole().forEach((text, key) => visit(text, key, this));
+  }
+
+  entries(): MapIterator<[string, string]> {
+    return this.#whole().entries();
+  }
+
+  keys(): MapIterator<string> {
+    return this.#whole().keys();
+  }
+
+  values(): MapIterator<string> {
+    return this.#whole().values();
+  }
+
+  [Symbol.iterator](): MapIterator<[string, string]> {
+    return this.entries();
+  }
+
+  #whole(): ReadonlyMap<string, string> {
+    return (this.#all ??= this.differences.size === 0 ? this.#before : this.#joined());
+  }
+
+  #joined(): Map<string, string> {
+    const all = new Map(this.#before);
+    for (const [key, text] of this.differences) {
+      if (text === undefined) all.delete(key);
+      else all.set(key, text);
+    }
+    return all;
+  }
+}
+
+const NONE: ReadonlyMap<string, undefined> = new Map();
