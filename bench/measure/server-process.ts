@@ -5,16 +5,17 @@ import { fileURLToPath } from 'node:url';
 
 const PROGRAM = fileURLToPath(new URL('./serve.js', import.meta.url));
 
-/** Runs `work` with the gRPC address and the process id of a server in a process of its own. BENCH_SERVER_NODE_ARGUMENTS are for profiling it. */
+/** Runs `work` with the gRPC address and the process id of a server in a process of its own. `environment` is added to its own; BENCH_SERVER_NODE_ARGUMENTS are for profiling it. */
 export async function withServer<Result>(
   databaseUrl: string,
   work: (address: string, pid: number) => Promise<Result>,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Result> {
   const nodeArguments = (process.env['BENCH_SERVER_NODE_ARGUMENTS'] ?? '')
     .split(' ')
     .filter((argument) => argument !== '');
   const child = spawn(process.execPath, [...nodeArguments, PROGRAM], {
-    env: { ...process.env, DATABASE_URL: databaseUrl },
+    env: { ...process.env, DATABASE_URL: databaseUrl, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   try {

@@ -1,89 +1,136 @@
-import { strictEqual } from 'node:assert/strict';
-import { RollcallClient } from '../../src/cli/client.js';
-import { OrdinalSet } from '../../src/core/bitmap.js';
-import { MembershipService } from '../../src/gen/rollcall/v1/membership_service_pb.js';
-import { readPages } from '../../src/query/member-pages.js';
-import { DENSITIES, SCORE, SCORES } from '../world/segments.js';
-import type { Figure } from '../report/figures.js';
+import { forgetPeak, type Usage, usageOf } from '../measure/resources.js';
 import { withServer } from '../measure/server-process.js';
-import { median, timed } from '../measure/statistics.js';
-import { streamBytes } from '../measure/stream-bytes.js';
-import { ENVIRONMENT, type World } from '../world/world.js';
+import { median, percentile } from '../measure/statistics.js';
+import type { Streamed } from '../measure/stream-calls.js';
+import { withStreamClient, withStreamPeer } from '../measure/stream-processes.js';
+import type { Figure } from '../report/figures.js';
+import { DENSITIES } from '../world/segments.js';
+import type { World } from '../world/world.js';
+import { readMembers } from './stream-pages.js';
+import { type Callers, type Segment, type Side, sidesOf, WHAT } from './stream-sides.js';
 
-const GOAL_DENSITY = 0.1;
-const GOAL_SHARE = 0.8;
+const GOAL_PAGES = 0.9;
+const GOAL_PAGES_UP_TO = 0.1;
+const GOAL_COPY = 0.5;
+const GOAL_FIRST_MS = 10;
+/** Of one side of one segment: then no more rounds. */
+const BUDGET_MS = 1_500;
 
-/** StreamMembers to a client that counts bytes and to one that decodes, against the same page queries alone. */
-export async function streamScenario(world: World, rounds: number): Promise<Figure[]> {
-  return withServer(world.url, async (address) => {
-    const figures: Figure[] = [];
-    for (const { key, share } of DENSITIES) {
-      figures.push(...(await measure(world, address, { key, share, set: await readMembers(world, share) }, rounds)));
-    }
-    return figures;
-  });
+/** What each side took, round by round; for those of StreamMembers also what the server used in the rounds. */
+interface Measured {
+  readonly streams: Pick<Streamed, 'members' | 'ms' | 'firstMs'>[];
+  serverSeconds: number;
+  postgresSeconds: number;
 }
 
-async function measure(
+/** StreamMembers to clients that count bytes and that decode, against its own page queries, `COPY`, an SQL cursor and prepared messages. */
+export async function streamScenario(world: World, rounds: number): Promise<Figure[]> {
+  return withServer(world.url, (address, pid) =>
+    withStreamClient(address, (rollcall) =>
+      withStreamPeer('cursor-server', world.url, (cursor) =>
+        withStreamPeer('prepared-server', '', async (prepared) => {
+          const figures: Figure[] = [];
+          for (const { key, share } of DENSITIES) {
+            const segment = { key, share, set: await readMembers(world, share) };
+            figures.push(...(await measureSegment(world, segment, { rollcall, cursor, prepared }, pid, rounds)));
+            segment.set.dispose();
+          }
+          return figures;
+        }),
+      ),
+    ),
+  );
+}
+
+async function measureSegment(
   world: World,
-  address: string,
-  segment: { key: string; share: number; set: OrdinalSet },
+  segment: Segment,
+  callers: Callers,
+  pid: number,
   rounds: number,
 ): Promise<Figure[]> {
-  const { key, share, set } = segment;
-  const expected = set.size;
-  strictEqual(await readAlone(world, set), expected, `the pages of ${key} have every member`);
-  strictEqual(await streamDecoded(address, key), expected, `the stream of ${key} has every member`);
-  const ms = { alone: [] as number[], bytes: [] as number[], decoded: [] as number[] };
-  for (let round = 0; round < rounds; round++) {
-    ms.alone.push(await timed(() => readAlone(world, set)));
-    ms.bytes.push(await timed(() => streamBytes(address, ENVIRONMENT, key)));
-    ms.decoded.push(await timed(() => streamDecoded(address, key)));
-  }
-  const ratio = median(ms.alone) / median(ms.bytes);
-  const goal = share === GOAL_DENSITY ? { goal: `≥ ${GOAL_SHARE}`, isReached: ratio >= GOAL_SHARE } : {};
-  const figure = { scenario: `stream ${share * 100} %`, unit: 'members/s' };
+  const sides = sidesOf(world, segment, callers);
+  for (const side of sides) await side.run();
+  await forgetPeak(pid);
+  const measured = new Map<string, Measured>();
+  for (let round = 0; round < rounds; round++) for (const side of sides) await measureOnce(world, side, pid, measured);
+  const usage = await usageOf(pid);
+  return figuresOf(segment, measured, usage);
+}
+
+async function measureOnce(world: World, side: Side, pid: number, measured: Map<string, Measured>): Promise<void> {
+  const before = measured.get(side.what) ?? { streams: [], serverSeconds: 0, postgresSeconds: 0 };
+  measured.set(side.what, before);
+  if (before.streams.reduce((sum, { ms }) => sum + ms, 0) > BUDGET_MS) return;
+  const pids = await backendsOf(world);
+  const [server, postgres] = [await secondsOf([pid]), await secondsOf(pids)];
+  before.streams.push(await side.run());
+  before.serverSeconds += (await secondsOf([pid])) - server;
+  before.postgresSeconds += (await secondsOf(pids)) - postgres;
+}
+
+/** The processes of Postgres that serve the server. */
+async function backendsOf({ database }: World): Promise<number[]> {
+  const rows = await database.sql<{ pid: number }[]>`
+    select pid from pg_stat_activity where application_name = 'rollcall' and backend_type = 'client backend'`;
+  return rows.map(({ pid }) => pid);
+}
+
+async function secondsOf(pids: readonly number[]): Promise<number> {
+  const usages = await Promise.all(pids.map(usageOf));
+  return usages.reduce((sum, usage) => sum + (usage?.cpuSeconds ?? 0), 0);
+}
+
+function figuresOf({ share }: Segment, measured: Map<string, Measured>, usage: Usage | undefined): Figure[] {
+  const scenario = `stream ${share * 100} %`;
+  const rates = [...measured].map(([what, { streams }]) => rateFigure(scenario, what, streams));
+  const rateOf = (what: string): number => rates.find((figure) => figure.what === what)?.value ?? NaN;
+  const bytes = measured.get(WHAT.bytes);
+  if (bytes === undefined) return rates;
+  const toPages = rateOf(WHAT.bytes) / rateOf(WHAT.pages);
+  const toCopy = rateOf(WHAT.bytes) / rateOf(WHAT.copy);
+  const firstMs = bytes.streams.map((stream) => stream.firstMs);
+  const million = bytes.streams.reduce((sum, { members }) => sum + members, 0) / 1e6;
   return [
-    { ...figure, what: 'page queries alone', value: (expected / median(ms.alone)) * 1000 },
-    { ...figure, what: 'StreamMembers, client counts bytes', value: (expected / median(ms.bytes)) * 1000 },
-    { ...figure, what: 'StreamMembers, client decodes', value: (expected / median(ms.decoded)) * 1000 },
-    { ...figure, what: 'StreamMembers (bytes) / page queries', value: ratio, unit: '', ...goal },
+    ...rates,
+    {
+      scenario,
+      what: 'StreamMembers (bytes) / page queries one at a time',
+      value: toPages,
+      unit: '',
+      ...(share <= GOAL_PAGES_UP_TO ? { goal: `≥ ${GOAL_PAGES}`, isReached: toPages >= GOAL_PAGES } : {}),
+    },
+    {
+      scenario,
+      what: 'StreamMembers (bytes) / page queries as the service asks them',
+      value: rateOf(WHAT.bytes) / rateOf(WHAT.ahead),
+      unit: '',
+    },
+    {
+      scenario,
+      what: 'StreamMembers (bytes) / COPY',
+      value: toCopy,
+      unit: '',
+      ...(share === 1 ? { goal: `≥ ${GOAL_COPY}`, isReached: toCopy >= GOAL_COPY } : {}),
+    },
+    {
+      scenario,
+      what: 'first message, p50',
+      value: median(firstMs),
+      p99: percentile(firstMs, 0.99),
+      unit: 'ms',
+      goal: `≤ ${GOAL_FIRST_MS}`,
+      isReached: median(firstMs) <= GOAL_FIRST_MS,
+    },
+    { scenario, what: 'server CPU a million members', value: bytes.serverSeconds / million, unit: 's' },
+    { scenario, what: 'Postgres CPU a million members', value: bytes.postgresSeconds / million, unit: 's' },
+    ...(usage === undefined
+      ? []
+      : [{ scenario, what: 'server peak memory', value: usage.peakBytes / 2 ** 20, unit: 'MiB' }]),
   ];
 }
 
-/** The members as the stored identities say. */
-async function readMembers({ database, environment }: World, share: number): Promise<OrdinalSet> {
-  const set = new OrdinalSet();
-  const rows = database.sql<{ id: number }[]>`
-    select id from identity
-    where environment_id = ${environment.id} and deleted_revision is null and (traits->>${SCORE})::int < ${share * SCORES}`;
-  for await (const batch of rows.cursor(10_000)) set.addAll(batch.map(({ id }) => id));
-  return set;
-}
-
-async function readAlone({ database, environment }: World, set: OrdinalSet): Promise<number> {
-  let members = 0;
-  const request = {
-    set,
-    revision: 0,
-    after: -1,
-    limit: set.size,
-    includeTraits: false,
-    signal: new AbortController().signal,
-  };
-  for await (const page of readPages(database, environment.id, request)) members += page.ordinals.length;
-  return members;
-}
-
-async function streamDecoded(address: string, key: string): Promise<number> {
-  const client = new RollcallClient({ address, timeoutMs: 600_000, signal: new AbortController().signal });
-  const selector = { environment: ENVIRONMENT, target: { case: 'segment', value: key } } as const;
-  let members = 0;
-  try {
-    for await (const message of client.stream(MembershipService.method.streamMembers, { selector }))
-      members += message.members.length;
-    return members;
-  } finally {
-    client.close();
-  }
+function rateFigure(scenario: string, what: string, streams: Measured['streams']): Figure {
+  const rates = streams.map(({ members, ms }) => (members / ms) * 1000);
+  return { scenario, what, value: median(rates), unit: 'members/s' };
 }

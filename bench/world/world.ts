@@ -16,6 +16,8 @@ export interface World {
   readonly environment: Environment;
   readonly identities: number;
   readonly people: People;
+  /** So small that it only shows that a scenario runs: then each asks a little of everything. */
+  readonly isSmoke: boolean;
   /** Runs `work` on a copy of the database, which is thrown away: what it changes is not there for the next. */
   onCopy(work: (copy: Database) => Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -31,6 +33,7 @@ const SOURCES = [
   'src/storage/chunks.ts',
 ];
 const MARK = 'loaded';
+const SMOKE_BELOW = 100_000;
 const COPY = 'bench_copy';
 const CONNECTION = {
   maxConnections: 8,
@@ -69,6 +72,7 @@ export async function openWorld(people: People, isFresh: boolean, say: (line: st
       environment,
       identities: people.count,
       people,
+      isSmoke: people.count < SMOKE_BELOW,
       onCopy: (work) => onCopy(server.url, work),
       close,
     };

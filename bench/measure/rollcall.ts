@@ -1,0 +1,2 @@
+/** The command line, compiled with the benchmark. */
+import '../../src/cli/main.js';
