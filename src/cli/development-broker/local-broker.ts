@@ -161,7 +161,8 @@ async function format(
     )
   )
     return;
-  const clusterId = randomBytes(16).toString('base64url');
+  // A letter first: the tool would take a '-' for an option.
+  const clusterId = `A${randomBytes(16).toString('base64url').slice(1)}`;
   const users = Object.entries(options.scramUsers ?? {}).flatMap(([name, password]) =>
     ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
       '--add-scram',
