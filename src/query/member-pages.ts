@@ -42,8 +42,10 @@ export async function* readPages(
   let after = request.after;
   let left = request.limit;
   const ahead: Promise<Page>[] = [];
+  // Nothing shall delay the first page.
+  let pagesAhead = 1;
   const fetchAhead = (): void => {
-    while (ahead.length < PAGES_AHEAD) {
+    while (ahead.length < pagesAhead) {
       const ordinals = nextOrdinals(request, after, Math.min(size, left));
       const last = ordinals.at(-1);
       if (last === undefined) return;
@@ -59,6 +61,7 @@ export async function* readPages(
     fetchAhead();
     const page = await ahead.shift();
     if (page === undefined) return;
+    pagesAhead = PAGES_AHEAD;
     if (page.kind === 'traits') size = pageSizeAfter(page.identities);
     fetchAhead();
     yield page;
