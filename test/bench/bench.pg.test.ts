@@ -37,7 +37,7 @@ beforeAll(async () => {
     },
   );
   worlds = await readAllFigures(join(folder, '.rollcall-bench'));
-}, 5 * MINUTES);
+}, 10 * MINUTES);
 
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
