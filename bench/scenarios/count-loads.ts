@@ -19,7 +19,7 @@ export interface Times {
 
 /** In a small world, which is for trying things out, not long. */
 export function timesIn({ identities }: World): Times {
-  return identities < SMALL_WORLD ? { warmUpMs: 50, measureMs: 300 } : { warmUpMs: 50, measureMs: 250 };
+  return identities < SMALL_WORLD ? { warmUpMs: 20, measureMs: 150 } : { warmUpMs: 50, measureMs: 250 };
 }
 
 /** Calls a target until its server has compiled what it runs; gives the last answer. */
