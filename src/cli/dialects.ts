@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isReference } from '../core/segments.js';
 import { Dialect } from '../gen/rollcall/v1/segment_pb.js';
 import { type Json, jsonText, parseLosslessJson } from './json.js';
 
@@ -23,7 +24,7 @@ export function dialectName(dialect: Dialect): DialectName {
 
 /** Whether the operands of a dialect are JSON values, not texts; a reference to a segment is a text in every dialect. */
 export function hasJsonOperands(dialect: DialectName, operator: string): boolean {
-  return dialect !== 'flagsmith' && operator !== 'in_segment' && operator !== 'not_in_segment';
+  return dialect !== 'flagsmith' && !isReference(operator);
 }
 
 const JSON_VALUE = z.custom<Json>();

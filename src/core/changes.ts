@@ -13,13 +13,3 @@ export interface Change {
 export const MAX_IDENTIFIER_LENGTH = 2000;
 /** Bytes of the JSON text of all the traits of one identity. */
 export const MAX_TRAITS_BYTES = 1024 * 1024;
-
-/** The traits after a change, given those before. */
-export function changeTraits(before: ReadonlyMap<string, string>, change: Change): Map<string, string> {
-  const traits = new Map(change.kind === 'set_traits' ? before : []);
-  for (const [key, text] of change.traits) {
-    if (text === null || text === 'null') traits.delete(key);
-    else traits.set(key, text);
-  }
-  return traits;
-}

@@ -11,6 +11,7 @@ import {
   type Condition,
   conditionsOf,
   type Dialect,
+  isReference,
   MAX_CONDITIONS,
   MAX_OPERAND_BYTES,
   MAX_PREDICATE_SIZE,
@@ -271,7 +272,7 @@ export function checkSegment(key: string, definition: SegmentDefinition, context
   const compiled = compileSegment(key, definition, context);
   if (definition.disabledReason !== undefined) return compiled;
   for (const condition of conditionsOf(definition.rules)) {
-    if (condition.operator === 'in_segment' || condition.operator === 'not_in_segment') continue;
+    if (isReference(condition.operator)) continue;
     conditionPredicate(key, definition.dialect, condition, (tested) => {
       if (tested.list === '') matcherOf(tested, condition);
       return atom(tested);

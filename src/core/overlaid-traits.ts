@@ -22,7 +22,7 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
       : new OverlaidTraits(before, new Map([...before.keys()].map((key) => [key, undefined])));
   }
 
-  /** The traits after a change, as `changeTraits` gives them; the same object where nothing changed. */
+  /** The traits after a change; the same object where nothing changed. */
   changedBy({ kind, traits }: Change): OverlaidTraits {
     const differences = new Map(this.differences);
     let changed = 0;

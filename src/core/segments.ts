@@ -57,9 +57,14 @@ export function referencesOf(definition: SegmentDefinition): ReadonlySet<string>
   const references = new Set<string>();
   if (definition.parent !== '') references.add(definition.parent);
   for (const condition of conditionsOf(definition.rules)) {
-    if (condition.operator === 'in_segment' || condition.operator === 'not_in_segment') references.add(condition.value);
+    if (isReference(condition.operator)) references.add(condition.value);
   }
   return references;
+}
+
+/** Whether the value of a condition with this operator names a segment, in every dialect. */
+export function isReference(operator: string): boolean {
+  return operator === 'in_segment' || operator === 'not_in_segment';
 }
 
 /** Every condition of `rules`, at any depth, in order. */

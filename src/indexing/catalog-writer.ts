@@ -55,15 +55,31 @@ export async function registerAtoms(
 ): Promise<CommittedRevision | undefined> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     const missing = await missingAtoms(tx, environment, atoms);
-    if (missing.size === 0) return undefined;
-    const committed = await takeCatalogRevision(tx, environment);
-    await insertAtoms(tx, environment.id, committed.revision, missing);
-    return committed;
+    return missing.size === 0 ? undefined : insertMissing(tx, environment, missing);
   });
 }
 
+/** Takes a catalog revision for a segment that is written, and registers with it those of its atoms that the environment has not. */
+export async function takeSegmentRevision(
+  tx: Sql,
+  environment: Environment,
+  atoms: ReadonlyMap<string, AtomDefinition>,
+): Promise<CommittedRevision> {
+  return insertMissing(tx, environment, await missingAtoms(tx, environment, atoms));
+}
+
+async function insertMissing(
+  tx: Sql,
+  environment: Environment,
+  missing: ReadonlyMap<string, AtomDefinition>,
+): Promise<CommittedRevision> {
+  const committed = await takeCatalogRevision(tx, environment);
+  await insertAtoms(tx, environment.id, committed.revision, missing);
+  return committed;
+}
+
 /** Those of the atoms that the environment has not. */
-export async function missingAtoms(
+async function missingAtoms(
   tx: Sql,
   environment: Environment,
   atoms: ReadonlyMap<string, AtomDefinition>,

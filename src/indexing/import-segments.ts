@@ -3,7 +3,6 @@ import { atomsOfTree, compileSegment } from '../core/compile.js';
 import { RollcallError } from '../core/errors.js';
 import type { ImportedSegment } from '../core/import/imported-segment.js';
 import { type PlannedSegment, planImport } from '../core/import/plan-import.js';
-import { insertAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
 import {
@@ -15,7 +14,7 @@ import {
 } from '../storage/segments.js';
 import type { AtomDefinition } from '../core/atoms.js';
 import type { CommittedRevision } from './applier.js';
-import { missingAtoms, takeCatalogRevision } from './catalog-writer.js';
+import { takeSegmentRevision } from './catalog-writer.js';
 import { newestContext } from './required-atoms.js';
 
 /** How segments that are there already are treated: `create` wants none but the same. */
@@ -77,10 +76,7 @@ async function writeAll(
     const atoms = new Map<string, AtomDefinition>();
     for (const { key, definition } of changed)
       for (const [atomKey, atom] of atomsOfTree(compileSegment(key, definition, context))) atoms.set(atomKey, atom);
-    const missing = await missingAtoms(tx, environment, atoms);
-    const committed = await takeCatalogRevision(tx, environment);
-    await insertAtoms(tx, environment.id, committed.revision, missing);
-    revisions.push(committed);
+    revisions.push(await takeSegmentRevision(tx, environment, atoms));
   }
   return revisions;
 }

@@ -5,7 +5,7 @@ import type { Environment } from '../storage/environments.js';
 import { findIdentities, type FoundIdentity, lockIdentities, type Wanted } from '../storage/identities.js';
 import { partsOf } from './batch-parts.js';
 import { FirstFailure } from './first-failure.js';
-import { coalesce, type NumberedChange, type Part, type Refusal } from './working-set.js';
+import { coalesce, type Coalesced, type NumberedChange, type Part, type Refusal } from './working-set.js';
 import { deletedIds, rowsToWrite, writeRows } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
 
@@ -24,13 +24,17 @@ export interface Prepared {
   readonly refused: readonly Refusal[];
 }
 
-/** A part that is being written; `writing` ends when its rows are. */
-interface WritingPart {
+/** What becomes of a part, but for the identities themselves: thousands of maps would outlive the young generation. */
+export interface PreparedPart {
   readonly part: Part;
   readonly isChanged: boolean;
   readonly deleted: readonly number[];
   readonly unchanged: number;
   readonly refused: readonly Refusal[];
+}
+
+/** A part that is being written; `writing` ends when its rows are. */
+interface WritingPart extends PreparedPart {
   readonly writing: Promise<void>;
 }
 
@@ -76,9 +80,24 @@ export async function prepare(
   return {
     environment,
     catalog,
-    parts: parts.map(({ part }) => part),
     flips: flips.finish(false),
     catalogLoad: catalog.loads === catalogLoad ? catalogLoad : -1,
+    ...joinParts(parts, refused),
+  };
+}
+
+/** A part's outcome. */
+export function preparedPart(part: Part, { changed, unchanged, refused }: Coalesced): PreparedPart {
+  return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, refused };
+}
+
+/** The outcomes of all parts; `refused` are changes that were in none. */
+export function joinParts(
+  parts: readonly PreparedPart[],
+  refused: readonly Refusal[],
+): Pick<Prepared, 'parts' | 'isChanged' | 'deleted' | 'unchanged' | 'refused'> {
+  return {
+    parts: parts.map(({ part }) => part),
     isChanged: parts.some((part) => part.isChanged),
     deleted: parts.flatMap(({ deleted }) => deleted),
     unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
@@ -136,7 +155,7 @@ export async function allotFor(identifiers: readonly string[], allot: Allot): Pr
   return new Map(identifiers.map((identifier, offset) => [identifier, first + offset]));
 }
 
-/** Sends what is to be written and finds the flips meanwhile. What becomes of the identities is not kept: thousands of maps would outlive the young generation. */
+/** Sends what is to be written and finds the flips meanwhile. */
 function beginWriting(
   tx: Sql,
   environment: Environment,
@@ -147,10 +166,10 @@ function beginWriting(
     failure,
   }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector; readonly failure: FirstFailure },
 ): WritingPart {
-  const { changed, unchanged, refused } = coalesce(environment, part);
-  const writing = failure.watch(writeRows(tx, environment.id, rowsToWrite(changed, part.rows)));
-  catalog.collectFlips(changed, flips);
-  return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, refused, writing };
+  const coalesced = coalesce(environment, part);
+  const writing = failure.watch(writeRows(tx, environment.id, rowsToWrite(coalesced.changed, part.rows)));
+  catalog.collectFlips(coalesced.changed, flips);
+  return { ...preparedPart(part, coalesced), writing };
 }
 
 /** Parts that are being read ahead of the one the caller is busy with: Postgres has work while what becomes of that is found. */

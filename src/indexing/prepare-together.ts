@@ -7,13 +7,15 @@ import {
   allotFor,
   checkIds,
   divide,
+  joinParts,
   missing,
   type Prepared,
+  preparedPart,
   throwFirst,
   wantedFor,
 } from './prepare-batch.js';
-import { coalesce, type Coalesced, type NumberedChange, type Part, type Refusal } from './working-set.js';
-import { deletedIds, type RowsToWrite, rowsToWrite, writeTogether } from './write-rows.js';
+import { coalesce, type NumberedChange, type Part, type Refusal } from './working-set.js';
+import { type RowsToWrite, rowsToWrite, writeTogether } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
 
 /** What a batch brings to one environment. */
@@ -48,10 +50,17 @@ export async function prepareTogether(
       const coalesced = coalesce(share.environment, part);
       toWrite.push({ environmentId: share.environment.id, rows: rowsToWrite(coalesced.changed, part.rows) });
       share.catalog.collectFlips(coalesced.changed, flips);
-      return { part, coalesced };
+      return preparedPart(part, coalesced);
     });
-    if (isWhole) throwFirst(done.flatMap(({ coalesced }) => coalesced.refused));
-    return preparedOf(share, done, flips);
+    if (isWhole) throwFirst(done.flatMap((part) => part.refused));
+    const { environment, catalog, refused } = share;
+    return {
+      environment,
+      catalog,
+      flips: flips.finish(false),
+      catalogLoad: catalog.loads,
+      ...joinParts(done, refused),
+    };
   });
   await writeTogether(tx, toWrite);
   return prepared;
@@ -77,22 +86,4 @@ async function partsOfShare({ changes, allot }: Checked, rows: readonly FoundIde
   if (creating.length > 0)
     parts.push({ changes: creating, rows: [], ordinals: await allotFor(missing([], creating), allot) });
   return parts;
-}
-
-function preparedOf(
-  { environment, catalog, refused }: Checked,
-  done: readonly { readonly part: Part; readonly coalesced: Coalesced }[],
-  flips: FlipCollector,
-): Prepared {
-  return {
-    environment,
-    catalog,
-    parts: done.map(({ part }) => part),
-    flips: flips.finish(false),
-    catalogLoad: catalog.loads,
-    isChanged: done.some(({ coalesced }) => coalesced.changed.length > 0),
-    deleted: done.flatMap(({ coalesced }) => deletedIds(coalesced.changed)),
-    unchanged: done.reduce((sum, { coalesced }) => sum + coalesced.unchanged, 0),
-    refused: [...refused, ...done.flatMap(({ coalesced }) => coalesced.refused)],
-  };
 }

@@ -10,7 +10,6 @@ import {
   type SegmentDefinition,
 } from '../core/segments.js';
 import { keyFinder, withKeys } from '../core/import/segment-names.js';
-import { insertAtoms } from '../storage/atoms.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
 import { findOperandList, writeOperandList } from '../storage/operand-lists.js';
@@ -25,7 +24,7 @@ import {
   writeSegment,
 } from '../storage/segments.js';
 import type { CommittedRevision } from './applier.js';
-import { missingAtoms, takeCatalogRevision } from './catalog-writer.js';
+import { takeCatalogRevision, takeSegmentRevision } from './catalog-writer.js';
 import { newestContext } from './required-atoms.js';
 
 /** A segment as a caller writes it. Lists in its conditions are named; what they hold now is looked up. */
@@ -157,10 +156,7 @@ async function write(tx: Sql, draft: SegmentDraft, version: number): Promise<Wri
   const revisions: CommittedRevision[] = [];
   for (const environment of environments) {
     const compiled = checkSegment(key, definition, newestContext(environment, versions));
-    const missing = await missingAtoms(tx, environment, atomsOfTree(compiled));
-    const committed = await takeCatalogRevision(tx, environment);
-    await insertAtoms(tx, environment.id, committed.revision, missing);
-    revisions.push(committed);
+    revisions.push(await takeSegmentRevision(tx, environment, atomsOfTree(compiled)));
   }
   return { segment, revisions };
 }

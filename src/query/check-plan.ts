@@ -76,8 +76,7 @@ export class CheckPlan {
     try {
       return this.#plan.isTrue(ready.first) ? ready.member : ready.outsider;
     } catch (error) {
-      if (error instanceof RollcallError && error.reason !== 'INTERNAL') return { segment: key, error };
-      throw error;
+      return failedCheck(key, error);
     }
   }
 
@@ -96,6 +95,12 @@ export class CheckPlan {
     const first = this.#plan.compile(segment.predicate, lists);
     return { first, member: { ...result, isMember: true }, outsider: { ...result, isMember: false } };
   }
+}
+
+/** The result of a segment that cannot be answered. Throws an error that is nobody's business but ours. */
+export function failedCheck(segment: string, error: unknown): CheckResult {
+  if (error instanceof RollcallError && error.reason !== 'INTERNAL') return { segment, error };
+  throw error;
 }
 
 function newestOf(catalog: ReaderCatalog, key: string): ServedSegment | RollcallError {

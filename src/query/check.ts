@@ -1,7 +1,7 @@
 import { RollcallError } from '../core/errors.js';
 import { UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Database } from '../storage/database.js';
-import { CheckPlan, type CheckResult } from './check-plan.js';
+import { CheckPlan, type CheckResult, failedCheck } from './check-plan.js';
 import type { EnvironmentIndex } from './environment-index.js';
 import {
   type IdentityQuery,
@@ -13,8 +13,6 @@ import {
 } from './identity-truth.js';
 import type { ReaderCatalog, ServedSegment } from './reader-catalog.js';
 import { expectRevision, type Freshness, reachFreshness, serveAll } from './select.js';
-
-export type { CheckResult };
 
 /** Results of a check, all at one revision. */
 export interface Check {
@@ -129,8 +127,7 @@ function resultsOf(truth: Truth, chosen: readonly Chosen[]): CheckResult[] {
     try {
       return { segment: one.key, served: one.served, isMember: truth(one.served.predicate) };
     } catch (error) {
-      if (error instanceof RollcallError && error.reason !== 'INTERNAL') return { segment: one.key, error };
-      throw error;
+      return failedCheck(one.key, error);
     }
   });
 }

@@ -11,6 +11,7 @@ import { EnvironmentIndexes } from '../query/environment-indexes.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
 import { migrate } from '../storage/migrate.js';
 import { createBackgroundErrorLog } from './background-errors.js';
+import { closeAll, type Closing } from './closing.js';
 import type { MetricOfProcess } from './metrics/process-page.js';
 import { createServerMetrics, METRICS_MEDIA_TYPE } from './metrics/server-metrics.js';
 import { Drafts } from './reads/drafts.js';
@@ -62,14 +63,8 @@ export async function startRollcall(
   readPage?: () => Promise<string>,
 ): Promise<Rollcall> {
   configureProtobufText();
-  const closing: (() => Promise<void>)[] = [];
-  const stop = async (): Promise<void> => {
-    for (const close of closing.splice(0).reverse()) {
-      await close().catch((error: unknown) => {
-        logger.error({ err: error }, 'a part did not stop cleanly');
-      });
-    }
-  };
+  const closing: Closing = [];
+  const stop = (): Promise<void> => closeAll(closing, logger);
   try {
     const databaseUrl = await openDatabase(options, logger, closing);
     const database = connectDatabase({
@@ -94,7 +89,7 @@ async function serve(
   database: Database,
   options: Options,
   logger: Logger,
-  closing: (() => Promise<void>)[],
+  closing: Closing,
   readPage: (() => Promise<string>) | undefined,
 ): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress' | 'feedStatus' | 'readMetrics'>> {
   const { health, implementations, feedStatus, metrics, sources } = await startRooms(
@@ -151,7 +146,7 @@ async function serve(
 }
 
 /** The rooms and what each needs of the others: a committed revision goes from the writers to the readers here. */
-async function startRooms(database: Database, options: Options, logger: Logger, closing: (() => Promise<void>)[]) {
+async function startRooms(database: Database, options: Options, logger: Logger, closing: Closing) {
   const onError = createBackgroundErrorLog(logger);
   const metrics = createServerMetrics();
   const news = createRevisionNews(database, randomUUID(), onError);

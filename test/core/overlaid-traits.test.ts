@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Change, changeTraits } from '../../src/core/changes.js';
+import type { Change } from '../../src/core/changes.js';
 import { OverlaidTraits } from '../../src/core/overlaid-traits.js';
+import { changeTraits } from '../helpers/change-traits.js';
 
 const keys: fc.Arbitrary<string> = fc.constantFrom('a', 'b', 'c', 'd');
 const texts = fc.constantFrom('1', '2', '"x"', 'null', null);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Change, changeTraits } from '../../src/core/changes.js';
+import type { Change } from '../../src/core/changes.js';
 import type { OrdinalMode } from '../../src/storage/environments.js';
 import {
   applyTo,
@@ -14,6 +14,7 @@ import {
   putSegment,
   readTruth,
 } from '../helpers/fixture.js';
+import { changeTraits } from '../helpers/change-traits.js';
 import { isMember } from '../helpers/oracle.js';
 import { changes, checkProperty, segmentSets } from '../helpers/random-segments.js';
 

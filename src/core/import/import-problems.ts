@@ -1,6 +1,6 @@
 import { checkSegment, type CompileContext } from '../compile.js';
 import { RollcallError } from '../errors.js';
-import { conditionsOf, referencesOf, type SegmentDefinition } from '../segments.js';
+import { conditionsOf, isReference, referencesOf, type SegmentDefinition } from '../segments.js';
 
 type Definitions = ReadonlyMap<string, SegmentDefinition>;
 
@@ -57,7 +57,7 @@ function brokenReferenceOf(
   problems: ReadonlyMap<string, RollcallError>,
 ): RollcallError | undefined {
   for (const { operator, value } of conditionsOf(definition.rules)) {
-    const problem = operator === 'in_segment' || operator === 'not_in_segment' ? problems.get(value) : undefined;
+    const problem = isReference(operator) ? problems.get(value) : undefined;
     if (problem !== undefined)
       return new RollcallError(
         'INVALID_SEGMENT',

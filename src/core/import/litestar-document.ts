@@ -1,5 +1,5 @@
 import { RollcallError } from '../errors.js';
-import type { Condition, Rule } from '../segments.js';
+import { type Condition, isReference, type Rule } from '../segments.js';
 import { type DocumentNode, expectObject, itemsOf, jsonOf, memberOf, textOf } from './document-node.js';
 import {
   describeSegment,
@@ -25,8 +25,7 @@ function conditionOf(node: DocumentNode): Condition {
   const property = textOf(memberOf(expectObject(node), 'attribute'), MAX_PROPERTY_LENGTH);
   const operator = textOf(memberOf(node, 'operator'), MAX_OPERATOR_LENGTH) || 'eq';
   const value = memberOf(node, 'value');
-  if (operator === 'in_segment' || operator === 'not_in_segment')
-    return { property, operator, value: referenceOf(value, operator) };
+  if (isReference(operator)) return { property, operator, value: referenceOf(value, operator) };
   if (property === '') throw new RollcallError('INVALID_SEGMENT', `the condition ${node.pointer} has no attribute`);
   return { property, operator, value: value === undefined ? 'null' : jsonOf(value) };
 }

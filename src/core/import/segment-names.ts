@@ -1,4 +1,4 @@
-import type { Dialect, Rule, SegmentDefinition } from '../segments.js';
+import { type Dialect, isReference, type Rule, type SegmentDefinition } from '../segments.js';
 import type { ImportedSegment } from './imported-segment.js';
 
 /** A segment that is there already. */
@@ -67,9 +67,7 @@ export function withKeys(rules: readonly Rule[], keyOf: (reference: string) => s
   return rules.map((rule) => ({
     type: rule.type,
     conditions: rule.conditions.map((condition) =>
-      condition.operator === 'in_segment' || condition.operator === 'not_in_segment'
-        ? { ...condition, value: keyOf(condition.value) }
-        : condition,
+      isReference(condition.operator) ? { ...condition, value: keyOf(condition.value) } : condition,
     ),
     rules: withKeys(rule.rules, keyOf),
   }));

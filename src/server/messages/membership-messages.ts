@@ -7,7 +7,7 @@ import type {
   SegmentMembershipSchema,
 } from '../../gen/rollcall/v1/membership_service_pb.js';
 import type { CompiledNode } from '../../core/compile.js';
-import type { CheckResult } from '../../query/check.js';
+import type { CheckResult } from '../../query/check-plan.js';
 import type { ServedDefinition } from '../../query/environment-index.js';
 import type { ExplainedNode } from '../../query/explain.js';
 import type { Count } from '../../query/select.js';

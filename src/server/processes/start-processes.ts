@@ -1,5 +1,6 @@
 import cluster from 'node:cluster';
 import { fileURLToPath } from 'node:url';
+import { closeAll, type Closing } from '../closing.js';
 import type { Logger } from '../logger.js';
 import type { MetricOfProcess } from '../metrics/process-page.js';
 import { openDatabase } from '../open-database.js';
@@ -21,14 +22,8 @@ const END_TIMEOUT_MS = 10_000;
  * in the place of one that ends. An embedded database is this one's.
  */
 export async function startProcesses(options: Options, logger: Logger): Promise<RunningProcesses> {
-  const closing: (() => Promise<void>)[] = [];
-  const stop = async (): Promise<void> => {
-    for (const close of closing.splice(0).reverse()) {
-      await close().catch((error: unknown) => {
-        logger.error({ err: error }, 'a part did not stop cleanly');
-      });
-    }
-  };
+  const closing: Closing = [];
+  const stop = (): Promise<void> => closeAll(closing, logger);
   try {
     const databaseUrl = await openDatabase(options, logger, closing);
     cluster.setupPrimary({ exec: WORKER, args: [], serialization: 'advanced' });
