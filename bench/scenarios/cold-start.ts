@@ -1,9 +1,11 @@
 import { strictEqual } from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, readFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { z } from 'zod';
 import { withCounts } from '../measure/counting-client.js';
 import { type Usage, usageOf } from '../measure/resources.js';
@@ -12,10 +14,11 @@ import type { Figure } from '../report/figures.js';
 import { type BitmapWorld, withBitmaps } from '../world/bitmaps.js';
 import type { World } from '../world/world.js';
 
+const run = promisify(execFile);
 const GOAL_MS = 1_000;
 const MOST_ROUNDS = 7;
-const PROGRAM = fileURLToPath(new URL('../measure/rollcall.js', import.meta.url));
-/** Two folders above the program: where it reads its version. */
+/** As it is installed; bundled anew, two folders below where it reads its version. */
+const PROGRAM = fileURLToPath(new URL('../../installed/bundle/main.js', import.meta.url));
 const PACKAGE = fileURLToPath(new URL('../../package.json', import.meta.url));
 const SERVE = fileURLToPath(new URL('../measure/serve.js', import.meta.url));
 
@@ -36,6 +39,7 @@ interface Start {
 export async function coldStartScenario(world: World, rounds: number): Promise<Figure[]> {
   const figures: Figure[] = [];
   await copyFile('package.json', PACKAGE);
+  await run(process.execPath, ['scripts/bundle.js', dirname(PROGRAM)]);
   await withBitmaps(world.url, world.people, async (bitmaps) => {
     const starts: Start[] = [];
     const parts: z.infer<typeof PARTS>[] = [];

@@ -26,7 +26,7 @@ beforeAll(async () => {
   const options = ['--outDir', compiled, '--tsBuildInfoFile', join(folder, '.tsbuildinfo'), '--noCheck'];
   await run(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', 'bench/tsconfig.json', ...options]);
   await cp('src/storage/migrations', join(compiled, 'src/storage/migrations'), { recursive: true });
-  for (const name of ['bench', 'src', 'node_modules', 'package.json'])
+  for (const name of ['bench', 'scripts', 'src', 'node_modules', 'package.json', 'tsconfig.json'])
     await symlink(resolve(name), join(folder, name), 'junction');
   const main = join(compiled, 'bench/main.js');
   await run(

@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { text } from 'node:stream/consumers';
-import ts from 'typescript';
+import { promisify } from 'node:util';
 import { z } from 'zod';
+
+const run = promisify(execFile);
 
 /** The command line as its sources are now, for other processes to run. */
 export interface CompiledCli {
@@ -43,27 +45,14 @@ export function exitCodeOf(child: ChildProcessWithoutNullStreams): Promise<numbe
   return new Promise((resolveEnded) => child.once('close', resolveEnded));
 }
 
-/** Compiles all of `src` without looking at the types. */
+/** Bundles `src` as it is installed. */
 export async function compileCli(): Promise<CompiledCli> {
   const folder = await mkdtemp(join(tmpdir(), 'rollcall-cli-'));
-  const entries = await readdir('src', { recursive: true, withFileTypes: true });
-  const sources = entries
-    .filter((entry) => entry.isFile() && entry.name.endsWith('.ts'))
-    .map((entry) => join(entry.parentPath, entry.name));
-  await Promise.all(
-    sources.map((source) => compileFile(source, join(folder, 'dist', relative('src', source).replace(/\.ts$/, '.js')))),
-  );
-  await cp('src/storage/migrations', join(folder, 'dist/storage/migrations'), { recursive: true });
+  const bundle = join(folder, 'dist/bundle');
+  await run(process.execPath, ['scripts/bundle.js', bundle]);
   await cp('package.json', join(folder, 'package.json'));
   await symlink(resolve('node_modules'), join(folder, 'node_modules'), 'junction');
-  return cliAt(join(folder, 'dist/cli/main.js'), () => rm(folder, { recursive: true, force: true }));
-}
-
-async function compileFile(source: string, target: string): Promise<void> {
-  const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023, verbatimModuleSyntax: true };
-  const { outputText } = ts.transpileModule(await readFile(source, 'utf8'), { compilerOptions });
-  await mkdir(dirname(target), { recursive: true });
-  await writeFile(target, outputText);
+  return cliAt(join(bundle, 'main.js'), () => rm(folder, { recursive: true, force: true }));
 }
 
 function cliAt(main: string, remove: () => Promise<void>): CompiledCli {
