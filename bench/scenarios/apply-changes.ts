@@ -4,7 +4,7 @@ import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 import { parseTrait, joinTraits, splitTraits } from '../../src/core/trait-text.js';
 import { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_change_pb.js';
 import { type Applier, type CommittedRevision, type EnvironmentChange } from '../../src/indexing/applier.js';
-import { decodeProtobuf } from '../../src/indexing/kafka/decode-protobuf.js';
+import { decodeProtobuf } from '../../src/indexing/wire/decode-protobuf.js';
 import type { Database } from '../../src/storage/database.js';
 import type { Environment } from '../../src/storage/environments.js';
 import { findIdentities, type StoredIdentity, type TraitsPatch } from '../../src/storage/identities.js';

@@ -24,7 +24,7 @@ import { createHealth } from './transport/health.js';
 import { HeldRevisions } from './held-revisions.js';
 import { startHttpServer } from './transport/http-server.js';
 import { indexHandlers } from './services/index-service.js';
-import { ingestHandlers } from './services/ingest-service.js';
+import { decodeBatch, ingestHandlers } from './services/ingest-service.js';
 import type { Logger } from './logger.js';
 import { membershipHandlers } from './services/membership-service.js';
 import { openDatabase } from './open-database.js';
@@ -206,7 +206,7 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     implement(EnvironmentService, environmentHandlers(database, indexes)),
     implement(MembershipService, membershipHandlers({ database, indexes, drafts, held })),
     implement(SegmentService, segmentHandlers(database, onCommitted)),
-    implement(IngestService, ingestHandlers(applier, options.maxBatchChanges)),
+    implement(IngestService, ingestHandlers(applier, options.maxBatchChanges), { applyChanges: decodeBatch }),
     implement(IndexService, indexHandlers(database, indexes, onCommitted, feedView)),
   ];
   return {

@@ -4,7 +4,7 @@ import { RollcallError } from '../../core/errors.js';
 import type { CapturedRow } from '../capture/captured-row.js';
 import { decodeEnvelope, envelopeOf } from '../capture/decode-envelope.js';
 import { checkEnvironmentKey, checkIdentifier, decodeChangeJson, type KeyedChange } from '../decode.js';
-import { decodeProtobuf } from './decode-protobuf.js';
+import { decodeProtobuf } from '../wire/decode-protobuf.js';
 import { parseJsonBytes } from './json-text.js';
 import type { KafkaMessage } from './message.js';
 

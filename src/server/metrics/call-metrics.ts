@@ -66,10 +66,11 @@ function measured(method: BoundMethod, note: Note): BoundMethod {
       return { kind, desc, handle: (request, context) => answer(() => handle(request, context), context, note) };
     }
     case 'client_streaming': {
-      const { kind, desc, handle } = method;
+      const { kind, desc, handle, decode } = method;
       return {
         kind,
         desc,
+        ...(decode === undefined ? {} : { decode }),
         handle: async (requests, context) => answer(() => handle(requests, context), context, note),
       };
     }

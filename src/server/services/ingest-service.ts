@@ -1,10 +1,32 @@
+import { create } from '@bufbuild/protobuf';
 import { RollcallError } from '../../core/errors.js';
-import { IdentityChangeSchema } from '../../gen/rollcall/v1/identity_change_pb.js';
-import type { ApplyChangesRequest, IngestService } from '../../gen/rollcall/v1/ingest_service_pb.js';
+import { type IdentityChange, IdentityChangeSchema } from '../../gen/rollcall/v1/identity_change_pb.js';
+import {
+  type ApplyChangesRequest,
+  ApplyChangesRequestSchema,
+  type IngestService,
+} from '../../gen/rollcall/v1/ingest_service_pb.js';
 import type { Applier, EnvironmentChange } from '../../indexing/applier.js';
-import { decodeChange } from '../../indexing/decode.js';
+import { decodeChange, type KeyedChange } from '../../indexing/decode.js';
+import { sliceBatch } from '../../indexing/wire/batch-slices.js';
+import { decodePlainProtobuf } from '../../indexing/wire/decode-protobuf.js';
 import type { Handlers } from '../transport/handlers.js';
+import { decodeRequest } from '../transport/request-reader.js';
 import { checkMessage } from '../transport/validation.js';
+
+/** What the contract allows in one batch. */
+const MAX_CHANGES = 10_000;
+
+/** A batch whose changes are still in their bytes. */
+interface SlicedBatch extends ApplyChangesRequest {
+  readonly slices: readonly Buffer[];
+}
+
+/** Leaves the changes of a batch in their bytes, each to be decoded by hand. */
+export function decodeBatch(bytes: Buffer): SlicedBatch | undefined {
+  const slices = sliceBatch(bytes, MAX_CHANGES);
+  return slices === undefined ? undefined : { ...create(ApplyChangesRequestSchema), slices };
+}
 
 /** The handlers of IngestService. Each message is one batch, applied whole or not at all; those before it stay applied. */
 export function ingestHandlers(applier: Applier, maxBatchChanges: number): Handlers<typeof IngestService> {
@@ -18,7 +40,7 @@ export function ingestHandlers(applier: Applier, maxBatchChanges: number): Handl
         const applied = await applyBatch(applier, request, { batch, received, maxBatchChanges });
         for (const [environment, revision] of applied.revisions) revisions.set(environment, revision);
         unchanged += applied.unchanged;
-        received += request.changes.length;
+        received += changesOf(request).length;
         batch++;
       }
       return {
@@ -39,7 +61,21 @@ interface Place {
   readonly maxBatchChanges: number;
 }
 
-async function applyBatch(applier: Applier, { changes }: ApplyChangesRequest, place: Place) {
+function changesOf(request: ApplyChangesRequest | SlicedBatch): readonly (IdentityChange | Buffer)[] {
+  return 'slices' in request ? request.slices : request.changes;
+}
+
+/** Throws INVALID_REQUEST, INVALID_IDENTIFIER or INVALID_TRAIT. */
+function decode(change: IdentityChange | Buffer): KeyedChange {
+  const plain = Buffer.isBuffer(change) ? decodePlainProtobuf(change) : undefined;
+  if (plain !== undefined) return plain;
+  const message = Buffer.isBuffer(change) ? decodeRequest(IdentityChangeSchema, change) : change;
+  checkMessage(IdentityChangeSchema, message);
+  return { environmentKey: message.environmentKey, change: decodeChange(message) };
+}
+
+async function applyBatch(applier: Applier, request: ApplyChangesRequest, place: Place) {
+  const changes = changesOf(request);
   if (changes.length > place.maxBatchChanges) {
     throw new RollcallError('INVALID_REQUEST', `a batch holds at most ${place.maxBatchChanges} changes`, {
       metadata: { field: 'changes', batch: String(place.batch) },
@@ -48,8 +84,7 @@ async function applyBatch(applier: Applier, { changes }: ApplyChangesRequest, pl
   const decoded = changes.map((change, offset): EnvironmentChange => {
     const index = place.received + offset;
     try {
-      checkMessage(IdentityChangeSchema, change);
-      return { index, environmentKey: change.environmentKey, change: decodeChange(change) };
+      return { index, ...decode(change) };
     } catch (error) {
       throw withPlace(error, place, index);
     }

@@ -16,7 +16,7 @@ import type { CallFailure } from './errors.js';
 import { callFailure, GrpcCallContext, onCallOver, openCall } from './grpc-call.js';
 import type { GrpcCall, OpenCall } from './grpc-call.js';
 import { responseBytes } from './handlers.js';
-import type { BoundMethod } from './handlers.js';
+import type { BoundMethod, RequestDecoder } from './handlers.js';
 import type { OpenCalls } from './open-calls.js';
 import { decodeRequest } from './request-reader.js';
 import { drained, watchProgress } from './stream-progress.js';
@@ -76,7 +76,7 @@ function clientStreaming(
     const open = openCall(call, method.desc, options);
     const answer = async (): Promise<Response> => {
       takeSlot(call, method.desc, options);
-      return method.handle(received(call, method.desc, open), open.context);
+      return method.handle(received(call, method.desc, open, method.decode), open.context);
     };
     void reply(method.desc, answer(), open, callback);
   };
@@ -154,10 +154,15 @@ async function send(
  * The requests. A stream that was cut must not look like one that ended: grpc-js reports the end before the cut, but
  * looks whether the stream is still there when headers are sent, and then reports the cut.
  */
-async function* received(call: ReceivingCall, desc: DescMethod, { context }: OpenCall): AsyncGenerator<Message, void> {
+async function* received(
+  call: ReceivingCall,
+  desc: DescMethod,
+  { context }: OpenCall,
+  decode: RequestDecoder = () => undefined,
+): AsyncGenerator<Message, void> {
   // Without the option, reading to the end would destroy the side that sends, too.
   const requests: AsyncIterable<Buffer> = call.iterator({ destroyOnReturn: false });
-  for await (const bytes of requests) yield decodeRequest(desc.input, bytes);
+  for await (const bytes of requests) yield decode(bytes) ?? decodeRequest(desc.input, bytes);
   call.sendMetadata(new Metadata());
   await new Promise(setImmediate);
   context.signal.throwIfAborted();

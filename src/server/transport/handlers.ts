@@ -97,8 +97,13 @@ export type BoundMethod =
       kind: 'client_streaming';
       desc: DescMethodClientStreaming;
       handle: ClientStreamingHandler<DescMessage, DescMessage>;
+      /** Takes the place of the generated decoder. */
+      decode?: RequestDecoder;
     }
   | { kind: 'bidi_streaming'; desc: DescMethodBiDiStreaming; handle: BiDiStreamingHandler<DescMessage, DescMessage> };
+
+/** Decodes a request of which the handler reads more than the generated decoder gives; undefined leaves it to that one. */
+export type RequestDecoder = (bytes: Buffer) => Message | undefined;
 
 /** A service that a transport can serve. */
 export interface Implementation {
@@ -106,10 +111,20 @@ export interface Implementation {
   readonly methods: readonly BoundMethod[];
 }
 
-/** Binds a service to its handlers. */
-export function implement<S extends DescService>(service: S, handlers: Handlers<S>): Implementation {
+/** Binds a service to its handlers. `decoders` are for methods whose callers stream. */
+export function implement<S extends DescService>(
+  service: S,
+  handlers: Handlers<S>,
+  decoders: { readonly [K in keyof S['method']]?: RequestDecoder } = {},
+): Implementation {
   const byName = new Map<string, unknown>(Object.entries(handlers));
-  return { service, methods: service.methods.map((desc) => bind(desc, byName.get(desc.localName))) };
+  const decoderOf = new Map<string, RequestDecoder | undefined>(Object.entries(decoders));
+  const methods = service.methods.map((desc) => {
+    const method = bind(desc, byName.get(desc.localName));
+    const decode = decoderOf.get(desc.localName);
+    return method.kind === 'client_streaming' && decode !== undefined ? { ...method, decode } : method;
+  });
+  return { service, methods };
 }
 
 // `Handlers<S>` has checked that the handler fits the method; a list of methods cannot carry that proof.

@@ -39,10 +39,15 @@ const MAX_PLAIN_FLOAT = 1e15;
  * else, and every refusal, is the generated decoder's.
  */
 export function decodeProtobuf(bytes: Buffer): KeyedChange {
+  return decodePlainProtobuf(bytes) ?? decodeChangeBytes(bytes);
+}
+
+/** The same where the message is in plain form and valid; else undefined. */
+export function decodePlainProtobuf(bytes: Buffer): KeyedChange | undefined {
   try {
     return readChange({ bytes, at: 0, end: bytes.length });
   } catch (error) {
-    if (error instanceof NotPlain) return decodeChangeBytes(bytes);
+    if (error instanceof NotPlain) return undefined;
     throw error;
   }
 }

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { TraitValue } from '../../../src/core/values.js';
 import { IdentityChangeSchema } from '../../../src/gen/rollcall/v1/identity_change_pb.js';
 import { checkEnvironmentKey, decodeChange, type KeyedChange } from '../../../src/indexing/decode.js';
-import { decodeProtobuf } from '../../../src/indexing/kafka/decode-protobuf.js';
+import { decodeProtobuf } from '../../../src/indexing/wire/decode-protobuf.js';
 import { traitMessage } from '../../../src/server/messages/trait-messages.js';
 import { checkMessage } from '../../../src/server/transport/validation.js';
 import { traitValues } from '../../helpers/trait-values.js';
