@@ -3,14 +3,15 @@ import { createTypeScriptImportResolver } from 'eslint-import-resolver-typescrip
 import { importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
-/** What each room may import besides itself: core ← storage ← {indexing, query} ← server ← cli. */
+/** What each room may import besides itself: core ← storage ← {indexing, query, sources} ← server ← cli. */
 const ROOMS = {
   core: [],
   storage: ['core'],
   indexing: ['core', 'storage', 'gen'],
   query: ['core', 'storage'],
-  server: ['core', 'storage', 'indexing', 'query', 'gen'],
-  cli: ['core', 'storage', 'indexing', 'query', 'server', 'gen'],
+  sources: ['core'],
+  server: ['core', 'storage', 'indexing', 'query', 'sources', 'gen'],
+  cli: ['core', 'storage', 'indexing', 'query', 'sources', 'server', 'gen'],
 };
 
 const roomZones = Object.entries(ROOMS).map(([room, others]) => ({
@@ -29,8 +30,11 @@ const decodeZone = {
 /** The only homes of the third-party packages that would otherwise spread through the code. */
 const BOUND_PACKAGES = {
   roaring: 'src/core/bitmap.ts',
-  postgres: 'src/storage',
+  postgres: 'src/storage and src/sources/flagsmith',
   kafkajs: 'src/indexing/kafka/kafka-client.ts',
+  '@aws-sdk/*': 'src/sources/dynamodb',
+  '@openfeature/*': 'src/server/gates',
+  'flagsmith-nodejs': 'src/server/gates',
   '@grpc/*': 'src/server and src/cli',
   '@connectrpc/*': 'src/server and src/cli',
   '@bufbuild/*': 'src/server, src/cli and the decoders of src/indexing',
@@ -54,7 +58,8 @@ function limitPackages(files, allowed) {
 const SYNTAX = [
   { selector: 'ExportAllDeclaration', message: 'No barrels: import from the file that defines it.' },
   {
-    selector: 'ImportExpression[source.value=/^(roaring|postgres|kafkajs|@grpc|@connectrpc|@bufbuild)($|\\u002F)/]',
+    selector:
+      'ImportExpression[source.value=/^(roaring|postgres|kafkajs|@aws-sdk|@grpc|@connectrpc|@bufbuild)($|\\u002F)/]',
     message: 'These packages are imported statically, in their homes.',
   },
 ];
@@ -101,10 +106,12 @@ export default defineConfig(
     },
   },
   limitPackages(['src/**'], []),
-  limitPackages(['src/storage/**'], ['postgres']),
+  limitPackages(['src/storage/**', 'src/sources/flagsmith/**'], ['postgres']),
+  limitPackages(['src/sources/dynamodb/**'], ['@aws-sdk/*']),
   limitPackages(['src/indexing/kafka/kafka-client.ts'], ['kafkajs']),
   limitPackages(['src/indexing/decode.ts'], ['@bufbuild/*']),
   limitPackages(['src/server/**', 'src/cli/**'], ['@grpc/*', '@connectrpc/*', '@bufbuild/*']),
+  limitPackages(['src/server/gates/**'], ['@openfeature/*', 'flagsmith-nodejs', '@bufbuild/*']),
   limitPackages(['src/core/bitmap.ts'], ['roaring']),
   {
     files: ['src/**'],

@@ -1,0 +1,128 @@
+import { RollcallError } from '../../core/errors.js';
+import { MAX_PAGE_IDENTITIES } from '../../core/source.js';
+import type { IdentitySource, SourcePage } from '../../core/source.js';
+import { formatCursor, parseCursor } from './cursors.js';
+import type { Progress, ReadState, TableKey } from './cursors.js';
+import { ENVIRONMENT_INDEX, openIdentityTable } from './identity-table.js';
+import type { IdentityTable, TablePage } from './identity-table.js';
+import { createPageBudget } from './page-budget.js';
+import type { BudgetOptions } from './page-budget.js';
+import { DEFAULT_PATIENCE } from './persist.js';
+import type { Patience } from './persist.js';
+import { readAhead } from './read-ahead.js';
+import { readItems } from './read-items.js';
+
+export interface DynamoDbSourceOptions {
+  /** The environment to read, by the index on it; without one all of the table is scanned. */
+  readonly environmentKey?: string;
+  readonly tableName?: string;
+  /** As the SDK finds it where it is not given, like the credentials. */
+  readonly region?: string;
+  /** Of another server than AWS's own. */
+  readonly endpoint?: string;
+  /** Read capacity units a second on average; without it as fast as it goes. More than 0. */
+  readonly unitsPerSecond?: number;
+  /** How many segments of a scan are read at the same time; at least 1. A scan that is resumed keeps the number it began with. */
+  readonly segments?: number;
+  /** The most items of a page, from 1 to MAX_PAGE_IDENTITIES. */
+  readonly pageSize?: number;
+  readonly patience?: Patience;
+}
+
+const DEFAULT_TABLE = 'flagsmith_identities';
+const DEFAULT_SEGMENTS = 4;
+
+/**
+ * Flagsmith Edge's identities in DynamoDB: of one environment, ordered by identifier, or of all, in no order, each with its environment. Up to a page of each segment is read ahead.
+ *
+ * Both readings are eventually consistent, and what is read is no snapshot: an item that is there throughout comes at least once, as it was at some moment; one that is written or deleted
+ * meanwhile comes or does not; a write of the last moments before the reading may not have reached the index. What changes meanwhile has to arrive as a live change as well.
+ * It comes twice where the reading is resumed from the cursor before its page, or where its identifier has two items.
+ */
+export function openDynamoDbSource(options: DynamoDbSourceOptions): IdentitySource {
+  const { environmentKey, tableName = DEFAULT_TABLE, region, endpoint, patience = DEFAULT_PATIENCE } = options;
+  const { unitsPerSecond, segments = DEFAULT_SEGMENTS, pageSize = MAX_PAGE_IDENTITIES } = options;
+  const table = openIdentityTable({ tableName, region, endpoint, patience });
+  const first = startOf(environmentKey, segments);
+  return {
+    name: `DynamoDB table ${tableName}${environmentKey === undefined ? '' : `, environment ${environmentKey}`}`,
+    ordinalMode: 'allotted',
+    /** DynamoDB counts a table's items every six hours, a new one's as 0 until then, and those of an environment never. */
+    async estimate(signal) {
+      const total = environmentKey === undefined ? ((await table.describe(signal))?.ItemCount ?? 0) : 0;
+      return total === 0 ? undefined : { total, unit: 'identities' };
+    },
+    async *pages(after, signal) {
+      signal.throwIfAborted();
+      const state = after === undefined ? first : parseCursor(after, environmentKey);
+      if (environmentKey !== undefined) await checkIndex(table, tableName, signal);
+      yield* readPages(table, state, { unitsPerSecond, pageSize }, signal);
+    },
+    close() {
+      table.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+function startOf(environmentKey: string | undefined, segments: number): ReadState {
+  const runs = Array.from({ length: environmentKey === undefined ? segments : 1 }, (): Progress => 'start');
+  return { environmentKey, runs, itemsRead: 0 };
+}
+
+async function* readPages(
+  table: IdentityTable,
+  { environmentKey, runs: begun, itemsRead }: ReadState,
+  limits: BudgetOptions,
+  signal: AbortSignal,
+): AsyncGenerator<SourcePage> {
+  const runs = [...begun];
+  const readRun = createReader(table, environmentKey, runs.length, limits);
+  let position = itemsRead;
+  for await (const { segment, items, next } of readAhead(runs, readRun, signal)) {
+    runs[segment] = next ?? 'done';
+    position += items.length;
+    yield { ...readItems(items), cursor: formatCursor({ environmentKey, runs, itemsRead: position }), position };
+  }
+}
+
+type Reader = (segment: number, after: TableKey | undefined, signal: AbortSignal) => Promise<TablePage>;
+
+/** Reads page after page of each run; each waits until the one before it is paid for. */
+function createReader(
+  table: IdentityTable,
+  environmentKey: string | undefined,
+  runs: number,
+  limits: BudgetOptions,
+): Reader {
+  const budget = createPageBudget(limits, runs);
+  const unpaid = new Map<number, { readonly items: number; readonly units: number }>();
+  return async (segment, after, signal) => {
+    await budget.spend(unpaid.get(segment) ?? { items: 0, units: 0 }, signal);
+    const request = { after, limit: budget.limit() };
+    const page =
+      environmentKey === undefined
+        ? await table.scan(segment, runs, request, signal)
+        : await table.query(environmentKey, request, signal);
+    unpaid.set(segment, { items: page.items.length, units: page.units });
+    return page;
+  };
+}
+
+/** An index without all attributes would make identities without traits. */
+async function checkIndex(table: IdentityTable, tableName: string, signal: AbortSignal): Promise<void> {
+  const description = await table.describe(signal);
+  if (description === undefined) return;
+  const index = description.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === ENVIRONMENT_INDEX);
+  const metadata = { table: tableName, index: ENVIRONMENT_INDEX };
+  if (index === undefined)
+    throw new RollcallError('INVALID_DOCUMENT', `the table ${tableName} has no index ${ENVIRONMENT_INDEX}`, {
+      metadata,
+    });
+  if (index.Projection?.ProjectionType !== 'ALL')
+    throw new RollcallError('INVALID_DOCUMENT', `the index ${ENVIRONMENT_INDEX} does not hold all attributes`, {
+      metadata,
+    });
+  if (index.Backfilling === true)
+    throw new RollcallError('SOURCE_UNAVAILABLE', `the index ${ENVIRONMENT_INDEX} is still being built`, { metadata });
+}

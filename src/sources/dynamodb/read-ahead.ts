@@ -1,0 +1,57 @@
+import { setMaxListeners } from 'node:events';
+import type { Progress, TableKey } from './cursors.js';
+
+/** A page of a run, and the key that the next one begins after; none where it is the last. */
+export interface RunPage<Item> {
+  readonly items: readonly Item[];
+  readonly next: TableKey | undefined;
+}
+
+export interface ArrivedPage<Item> extends RunPage<Item> {
+  /** The run's place. */
+  readonly segment: number;
+}
+
+/** Reads the page of a run after a key, or its first. */
+type ReadRun<Item> = (segment: number, after: TableKey | undefined, signal: AbortSignal) => Promise<RunPage<Item>>;
+
+/**
+ * The pages of all runs as they arrive: each run's in their order, those of different runs in turn. While a page is consumed the next one of its run is read, and no further. Throws the first
+ * failure of a run, and the signal's reason at once when that fires; then, and when the consumer stops, nothing is read any more.
+ */
+export async function* readAhead<Item>(
+  runs: readonly Progress[],
+  read: ReadRun<Item>,
+  signal: AbortSignal,
+): AsyncGenerator<ArrivedPage<Item>> {
+  const consumer = new AbortController();
+  const isOver = AbortSignal.any([signal, consumer.signal]);
+  // A few for each run, and no more.
+  setMaxListeners(0, isOver);
+  const begin = (segment: number, after: TableKey | undefined): PendingPage<Item> => {
+    const arrival = read(segment, after, isOver).then((page) => ({ segment, ...page }));
+    // It is awaited later, maybe after it failed, and never where the consumer stops before.
+    arrival.catch(() => undefined);
+    return { segment, arrival };
+  };
+  try {
+    let pending = runs.flatMap((progress, segment) =>
+      progress === 'done' ? [] : [begin(segment, progress === 'start' ? undefined : progress)],
+    );
+    while (pending.length > 0) {
+      signal.throwIfAborted();
+      const page = await Promise.race(pending.map(({ arrival }) => arrival));
+      // To the end, so that runs take turns where pages of several have arrived.
+      pending = pending.filter(({ segment }) => segment !== page.segment);
+      if (page.next !== undefined) pending.push(begin(page.segment, page.next));
+      yield page;
+    }
+  } finally {
+    consumer.abort();
+  }
+}
+
+interface PendingPage<Item> {
+  readonly segment: number;
+  readonly arrival: Promise<ArrivedPage<Item>>;
+}
