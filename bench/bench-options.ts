@@ -8,6 +8,7 @@ export const SCENARIOS = [
   'apply',
   'build',
   'import',
+  'load',
   'fold',
   'cold-start',
   'catch-up',

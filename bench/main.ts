@@ -6,6 +6,7 @@ import { catchUpScenario } from './scenarios/catch-up.js';
 import { coldStartScenario } from './scenarios/cold-start.js';
 import { foldScenario } from './scenarios/fold.js';
 import { importScenario } from './scenarios/import.js';
+import { loadScenario } from './scenarios/load.js';
 import { checkScenario } from './scenarios/check.js';
 import { countScenario } from './scenarios/count.js';
 import { drainScenario } from './scenarios/drain.js';
@@ -29,6 +30,7 @@ const RUN: Readonly<Record<Scenario, (world: World, rounds: number) => Promise<F
   apply: applyScenario,
   build: buildScenario,
   import: importScenario,
+  load: loadScenario,
   fold: foldScenario,
   'cold-start': coldStartScenario,
   'catch-up': catchUpScenario,

@@ -21,6 +21,7 @@ await build({
     /^@aws-sdk\//,
     /^umzug$/,
     /^@openfeature\//,
+    /^flagsmith-nodejs$/,
   ],
   output: { dir: target, entryFileNames: '[name].js', sourcemap: true },
 });

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { untilEnded } from './program.js';
 
 /** A program of the benchmark in a process of its own, which answers each message with one. */
 export interface HelperProcess {
@@ -15,15 +16,7 @@ export async function withHelper<Result>(
   work: (helper: HelperProcess) => Promise<Result>,
 ): Promise<Result> {
   const child = fork(fileURLToPath(program), { serialization: 'advanced', execArgv: [] });
-  try {
-    return await work({ pid: child.pid ?? 0, ask: (message) => ask(child, message) });
-  } finally {
-    if (child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      await ended;
-    }
-  }
+  return untilEnded(child, () => work({ pid: child.pid ?? 0, ask: (message) => ask(child, message) }));
 }
 
 async function ask(child: ChildProcess, message: object): Promise<unknown> {

@@ -11,7 +11,10 @@ const [{ createLogger }, { loadOptions }, { startRollcall }] = await Promise.all
   import('../../src/server/start.js'),
 ]);
 const importedMs = performance.now();
-const options = loadOptions({ env: process.env, flags: { grpcPort: '0', httpPort: '0', logLevel: 'warn' } });
+const options = loadOptions({
+  env: process.env,
+  flags: { segmentMembershipEnabled: 'true', grpcPort: '0', httpPort: '0', logLevel: 'warn' },
+});
 const server = await (options.processes === 1 ? startRollcall : await loadStartProcesses())(
   options,
   createLogger(options),

@@ -1,7 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import { withProgram } from './program.js';
 import type { Streamed, StreamQuestion } from './stream-calls.js';
 
 /** Asks for one stream after another, from another process. */
@@ -12,9 +9,10 @@ export async function withStreamClient<Result>(
   address: string,
   work: (ask: AskStream) => Promise<Result>,
 ): Promise<Result> {
-  return withProgram('./stream-client.js', [address], async (child, nextLine) =>
+  const program = new URL('./stream-client.js', import.meta.url);
+  return withProgram(program, { arguments: [address] }, ({ writeLine, nextLine }) =>
     work(async (question) => {
-      child.stdin?.write(`${JSON.stringify(question)}\n`);
+      writeLine(JSON.stringify(question));
       return JSON.parse(await nextLine()) as Streamed;
     }),
   );
@@ -26,29 +24,8 @@ export async function withStreamPeer<Result>(
   argument: string,
   work: (ask: AskStream) => Promise<Result>,
 ): Promise<Result> {
-  return withProgram(`../peers/${peer}.js`, [argument], async (_child, nextLine) =>
+  const program = new URL(`../peers/${peer}.js`, import.meta.url);
+  return withProgram(program, { arguments: [argument] }, async ({ nextLine }) =>
     withStreamClient(await nextLine(), work),
   );
-}
-
-async function withProgram<Result>(
-  program: string,
-  programArguments: readonly string[],
-  work: (child: ChildProcess, nextLine: () => Promise<string>) => Promise<Result>,
-): Promise<Result> {
-  const path = fileURLToPath(new URL(program, import.meta.url));
-  const child = spawn(process.execPath, [path, ...programArguments], { stdio: ['pipe', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  try {
-    return await work(child, async () => {
-      const line = await lines.next();
-      if (line.done === true) throw new Error(`${program} ended`);
-      return line.value;
-    });
-  } finally {
-    if (child.exitCode === null) {
-      child.kill('SIGTERM');
-      await once(child, 'exit');
-    }
-  }
 }

@@ -1,12 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { connectDatabase, type Database } from '../../src/storage/database.js';
+import type { Database } from '../../src/storage/database.js';
+import { connectTo, copyDatabase, onServer, urlOf } from '../world/databases.js';
 import { QUESTIONS, type Question } from '../world/questions.js';
 import type { World } from '../world/world.js';
 import { POSTGRES_REMAINDER, withSplit } from './split-sql.js';
 
 const NAME = 'bench_peers';
+const MAX_CONNECTIONS = 4;
 /** What an index is built in: as a database administrator would set it for the occasion. */
 const BUILD_MEMORY = '1GB';
 
@@ -46,8 +48,11 @@ export async function openPeerDatabase(world: World, say: (line: string) => void
   const mark = known ?? `${fingerprint} ${randomUUID()}`;
   if (known === undefined) {
     say('making the tables of the peers; later runs reuse them');
-    await copyWorld(world);
-    const made = connect(world, NAME);
+    await copyDatabase(world.url, NAME);
+    await onServer(world.url, ({ sql }) =>
+      sql.unsafe(`alter database ${NAME} set maintenance_work_mem = '${BUILD_MEMORY}'`),
+    );
+    const made = connect(world);
     try {
       for (const statement of statements(world)) await made.sql.unsafe(statement);
       await made.sql.unsafe(`create table mark as select '${mark}'::text as mark`);
@@ -55,7 +60,7 @@ export async function openPeerDatabase(world: World, say: (line: string) => void
       await made.close(1_000);
     }
   }
-  const database = connect(world, NAME);
+  const database = connect(world);
   return { database, mark, copyPersons: (to) => copyPersons(world, to), close: () => database.close(1_000) };
 }
 
@@ -83,7 +88,7 @@ function statements({ environment }: World): string[] {
 async function tryMark(world: World, fingerprint: string): Promise<string | undefined> {
   const [there] = await world.database.sql`select 1 from pg_database where datname = ${NAME}`;
   if (there === undefined) return undefined;
-  const database = connect(world, NAME);
+  const database = connect(world);
   try {
     const [row] = await database.sql<{ mark: string }[]>`select mark from mark`;
     return row?.mark.startsWith(fingerprint) === true ? row.mark : undefined;
@@ -96,7 +101,7 @@ async function tryMark(world: World, fingerprint: string): Promise<string | unde
 
 /** On a connection of its own: the driver may leave one paused at the end of a copy, when its reader was slower. */
 async function copyPersons(world: World, to: Writable): Promise<void> {
-  const copying = connect(world, NAME);
+  const copying = connect(world);
   try {
     await pipeline(await copying.sql`copy person to stdout (format csv)`.readable(), to);
   } finally {
@@ -104,27 +109,6 @@ async function copyPersons(world: World, to: Writable): Promise<void> {
   }
 }
 
-async function copyWorld(world: World): Promise<void> {
-  const own = new URL(world.url).pathname.slice(1);
-  const maintenance = connect(world, 'template1');
-  try {
-    await maintenance.sql.unsafe(`drop database if exists ${NAME} with (force)`);
-    await maintenance.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${own}`;
-    await maintenance.sql.unsafe(`create database ${NAME} template ${own} strategy file_copy`);
-    await maintenance.sql.unsafe(`alter database ${NAME} set maintenance_work_mem = '${BUILD_MEMORY}'`);
-  } finally {
-    await maintenance.close(1_000);
-  }
-}
-
-function connect(world: World, name: string): Database {
-  const url = new URL(world.url);
-  url.pathname = `/${name}`;
-  return connectDatabase({
-    url: url.href,
-    maxConnections: 4,
-    applicationName: 'rollcall-bench-peers',
-    connectTimeoutMs: 10_000,
-    statementTimeoutMs: 3_600_000,
-  });
+function connect({ url }: World): Database {
+  return connectTo(urlOf(url, NAME), MAX_CONNECTIONS);
 }

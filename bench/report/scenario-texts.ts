@@ -19,6 +19,10 @@ export const SCENARIO_TEXTS: Readonly<Record<string, { readonly title: string; r
   },
   build: { title: 'Building an atom', text: 'From the stored identities, by how many values the trait has.' },
   import: { title: 'Import from a file', text: 'Through the real path, against `COPY` of the same rows.' },
+  load: {
+    title: 'Loading a file',
+    text: 'Ten traits each, through IndexService.Load into an environment without segments, against `COPY` of the same rows; what is resident at a quarter of the rows shows whether memory grows.',
+  },
   fold: { title: 'Folding the log', text: 'Writing many revisions into the chunk rows.' },
   'cold-start': {
     title: 'Cold start',

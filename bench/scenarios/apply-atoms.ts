@@ -182,14 +182,18 @@ async function populate(
   other: Population | undefined,
 ): Promise<Population> {
   const key = `apply ${kind.name} ${atomsPerKey}`;
-  const environment = await createEnvironment(copy, {
-    key,
-    name: key,
-    project: key,
-    organisation: 'bench',
-    ordinalMode: 'allotted',
-    identityKeyMode: 'composite',
-  });
+  const environment = await createEnvironment(
+    copy,
+    {
+      key,
+      name: key,
+      project: key,
+      organisation: 'bench',
+      ordinalMode: 'allotted',
+      identityKeyMode: 'composite',
+    },
+    'bench',
+  );
   const { sql } = copy;
   const insert = sql`insert into identity (environment_id, id, identifier, traits)`;
   if (other === undefined)

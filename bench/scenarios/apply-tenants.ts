@@ -102,14 +102,18 @@ async function createTenants(copy: Database, identities: number): Promise<Tenant
 }
 
 async function createTenant(copy: Database, key: string, identities: number): Promise<Environment> {
-  const environment = await createEnvironment(copy, {
-    key,
-    name: key,
-    project: PROJECT,
-    organisation: 'bench',
-    ordinalMode: 'allotted',
-    identityKeyMode: 'composite',
-  });
+  const environment = await createEnvironment(
+    copy,
+    {
+      key,
+      name: key,
+      project: PROJECT,
+      organisation: 'bench',
+      ordinalMode: 'allotted',
+      identityKeyMode: 'composite',
+    },
+    'bench',
+  );
   await copy.sql`
     insert into identity (environment_id, id, identifier, traits)
     select ${environment.id}, id, 'person-' || id, jsonb_build_object('level', id % ${LEVELS}) from generate_series(1, ${identities}::bigint) as id`;

@@ -109,25 +109,30 @@ function figuresOf(starts: readonly Start[], parts: readonly z.infer<typeof PART
 async function startAndCount({ url, environment, segments }: BitmapWorld): Promise<Start> {
   const spawnedAt = performance.now();
   const elapsedMs = (): number => performance.now() - spawnedAt;
-  return withProcess(url, [PROGRAM, 'serve', '--json', '--grpc-port', '0', '--http-port', '0', '--log-level', 'warn'], {
-    lines: 1,
-    async work([line = ''], pid) {
-      const listeningMs = elapsedMs();
-      const listeningBytes = await bytesReadBy(pid);
-      return withCounts(ADDRESS.parse(JSON.parse(line)).grpcAddress, environment.key, async (count) => {
-        const counted = await count(segments[0]?.key ?? '');
-        const firstCountMs = elapsedMs();
-        const firstCountBytes = (await bytesReadBy(pid)) - listeningBytes;
-        const counts = await Promise.all(segments.map(({ key }) => count(key)));
-        const everyCountMs = elapsedMs();
-        const everyCountBytes = (await bytesReadBy(pid)) - listeningBytes;
-        strictEqual(counted, segments[0]?.count, 'the first Count has whom the bitmaps have');
-        strictEqual(counts.join(), segments.map((segment) => segment.count).join(), 'and every Count');
-        const usage = await usageOf(pid);
-        return { listeningMs, firstCountMs, everyCountMs, firstCountBytes, everyCountBytes, usage };
-      });
+  const ports = ['--grpc-port', '0', '--http-port', '0'];
+  return withProcess(
+    url,
+    [PROGRAM, 'serve', '--segment-membership-enabled', '--json', ...ports, '--log-level', 'warn'],
+    {
+      lines: 1,
+      async work([line = ''], pid) {
+        const listeningMs = elapsedMs();
+        const listeningBytes = await bytesReadBy(pid);
+        return withCounts(ADDRESS.parse(JSON.parse(line)).grpcAddress, environment.key, async (count) => {
+          const counted = await count(segments[0]?.key ?? '');
+          const firstCountMs = elapsedMs();
+          const firstCountBytes = (await bytesReadBy(pid)) - listeningBytes;
+          const counts = await Promise.all(segments.map(({ key }) => count(key)));
+          const everyCountMs = elapsedMs();
+          const everyCountBytes = (await bytesReadBy(pid)) - listeningBytes;
+          strictEqual(counted, segments[0]?.count, 'the first Count has whom the bitmaps have');
+          strictEqual(counts.join(), segments.map((segment) => segment.count).join(), 'and every Count');
+          const usage = await usageOf(pid);
+          return { listeningMs, firstCountMs, everyCountMs, firstCountBytes, everyCountBytes, usage };
+        });
+      },
     },
-  });
+  );
 }
 
 async function startInParts({ url }: BitmapWorld): Promise<z.infer<typeof PARTS>> {

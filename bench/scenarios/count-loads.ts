@@ -6,7 +6,6 @@ import type { Target } from './count-calls.js';
 const IN_FLIGHT = [1, 16, 64] as const;
 type InFlight = (typeof IN_FLIGHT)[number];
 
-const SMALL_WORLD = 100_000;
 /** Until a server's hot code is compiled. */
 const HEAT_MS = 1_000;
 const HEAT_IN_FLIGHT = 16;
@@ -17,9 +16,9 @@ export interface Times {
   readonly measureMs: number;
 }
 
-/** In a small world, which is for trying things out, not long. */
-export function timesIn({ identities }: World): Times {
-  return identities < SMALL_WORLD ? { warmUpMs: 20, measureMs: 150 } : { warmUpMs: 50, measureMs: 250 };
+/** In a smoke not long. */
+export function timesIn({ isSmoke }: World): Times {
+  return isSmoke ? { warmUpMs: 20, measureMs: 150 } : { warmUpMs: 50, measureMs: 250 };
 }
 
 /** Calls a target until its server has compiled what it runs; gives the last answer. */

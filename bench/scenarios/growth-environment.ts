@@ -39,14 +39,18 @@ export interface Size {
  * each trait that it sets, however many there are. The bitmaps are generated, and counted against the identities.
  */
 export async function createGrowthEnvironment(database: Database, size: Size): Promise<Environment> {
-  const environment = await createEnvironment(database, {
-    key: PROJECT,
-    name: PROJECT,
-    project: PROJECT,
-    organisation: PROJECT,
-    ordinalMode: 'allotted',
-    identityKeyMode: 'composite',
-  });
+  const environment = await createEnvironment(
+    database,
+    {
+      key: PROJECT,
+      name: PROJECT,
+      project: PROJECT,
+      organisation: PROJECT,
+      ordinalMode: 'allotted',
+      identityKeyMode: 'composite',
+    },
+    'bench',
+  );
   await copyIdentities(database, environment, size);
   await writeAtoms(database, environment, size);
   await writeSegments(database, environment, size);

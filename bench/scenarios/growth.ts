@@ -28,8 +28,7 @@ import {
 const BASE: Size = { identities: 20_000, atoms: KEYS, segments: 10 };
 const ATOMS = [40, 400, 4_000];
 const SEGMENTS = [10, 100, 1_000, 10_000];
-/** In a smaller world it is a smoke: as small, and without the largest of each. */
-const WHOLE_FROM_IDENTITIES = 100_000;
+/** Of a smoke: as small, and without the largest of each. */
 const SMOKE_SIZES = 2;
 const CHANGES = 500;
 const COUNTS = 200;
@@ -42,8 +41,7 @@ type Costs = ReadonlyMap<string, number>;
 
 /** How the cost of calls grows with the atoms and with the segments of an environment, at the same identities. */
 export async function growthScenario(world: World, rounds: number): Promise<Figure[]> {
-  const isWhole = world.identities >= WHOLE_FROM_IDENTITIES;
-  const sizes = (all: readonly number[]): readonly number[] => (isWhole ? all : all.slice(0, SMOKE_SIZES));
+  const sizes = (all: readonly number[]): readonly number[] => (world.isSmoke ? all.slice(0, SMOKE_SIZES) : all);
   const measure = (own: Size): Promise<Costs> =>
     onDatabase(world.url, 'bench_growth', (database, url) => measureSize(database, url, own, rounds));
   const size = { ...BASE, identities: Math.min(BASE.identities, world.identities) };

@@ -144,7 +144,7 @@ async function prepare(database: Database): Promise<void> {
   const environment = await createWorld(database, ENVIRONMENT);
   const { project } = environment;
   for (const { key, definition } of BENCH_SEGMENTS)
-    await createSegment(database, { project, key, name: key, description: '', definition });
+    await createSegment(database, { project, key, name: key, description: '', definition }, 'bench');
   for (const { id } of await readAtoms(database.sql, environment.id)) await buildAtom(database, environment, id, BUILD);
 }
 

@@ -10,20 +10,19 @@ import { simulateLog } from './simulate-log.js';
 import { createSimulated } from './simulated-environment.js';
 
 const IDENTITIES = [100_000_000, 870_000_000];
-/** In a smaller world it is a smoke: over fewer identities and chunks. */
-const WHOLE_FROM_IDENTITIES = 100_000;
+/** Of a smoke. */
 const SMOKE_IDENTITIES = [1_000_000, 8_700_000];
 const SAMPLE_CHUNKS = 500;
 const SMOKE_SAMPLE_CHUNKS = 64;
 
 /** What the chunk cache, the log and the tables need past one machine's worth of identities: bitmaps are generated, not identities. */
 export async function simulateScenario(world: World): Promise<Figure[]> {
-  const isWhole = world.identities >= WHOLE_FROM_IDENTITIES;
-  const sizes = isWhole ? IDENTITIES : SMOKE_IDENTITIES;
+  const { isSmoke } = world;
+  const sizes = isSmoke ? SMOKE_IDENTITIES : IDENTITIES;
   const simulated = await onDatabase(world.url, 'bench_simulated', async (database, url) => {
     await migrate(database);
     const { environment } = await createSimulated(database, 'samples', [], {});
-    const samples = await sampleChunks(database, environment, isWhole ? SAMPLE_CHUNKS : SMOKE_SAMPLE_CHUNKS);
+    const samples = await sampleChunks(database, environment, isSmoke ? SMOKE_SAMPLE_CHUNKS : SAMPLE_CHUNKS);
     const figures = chunkFigures(samples);
     for (const identities of sizes) {
       const log = await simulateLog(database, environment, identities);

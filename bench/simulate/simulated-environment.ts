@@ -14,22 +14,30 @@ export async function createSimulated(
   conditions: readonly Condition[],
   segments: Readonly<Record<string, readonly Condition[]>>,
 ): Promise<{ environment: Environment; atomIds: readonly number[] }> {
-  const environment = await createEnvironment(database, {
-    key,
-    name: key,
-    project: key,
-    organisation: key,
-    ordinalMode: 'given',
-    identityKeyMode: 'composite',
-  });
-  for (const [type, own] of Object.entries(segments))
-    await createSegment(database, {
+  const environment = await createEnvironment(
+    database,
+    {
+      key,
+      name: key,
       project: key,
-      key: type,
-      name: type,
-      description: '',
-      definition: segment(type, own),
-    });
+      organisation: key,
+      ordinalMode: 'given',
+      identityKeyMode: 'composite',
+    },
+    'bench',
+  );
+  for (const [type, own] of Object.entries(segments))
+    await createSegment(
+      database,
+      {
+        project: key,
+        key: type,
+        name: type,
+        description: '',
+        definition: segment(type, own),
+      },
+      'bench',
+    );
   const atoms = new Map(
     (await readAtoms(database.sql, environment.id)).map(({ id, definition }) => [definition.property, id]),
   );

@@ -58,14 +58,18 @@ export async function withBitmaps(
 ): Promise<void> {
   await onDatabase(url, DATABASE, async (database, ownUrl) => {
     await migrate(database);
-    const environment = await createEnvironment(database, {
-      key: ENVIRONMENT,
-      name: ENVIRONMENT,
-      project: ENVIRONMENT,
-      organisation: ENVIRONMENT,
-      ordinalMode: 'allotted',
-      identityKeyMode: 'composite',
-    });
+    const environment = await createEnvironment(
+      database,
+      {
+        key: ENVIRONMENT,
+        name: ENVIRONMENT,
+        project: ENVIRONMENT,
+        organisation: ENVIRONMENT,
+        ordinalMode: 'allotted',
+        identityKeyMode: 'composite',
+      },
+      'bench',
+    );
     const ordinals = ordinalsOf(people);
     const universe = setOf(ordinals);
     await rebuildAtom(database, environment, UNIVERSE_ATOM_ID);
@@ -96,7 +100,11 @@ async function writeSegment(
   const key = `segment-${index}`;
   const known = new Set((await readAtoms(database.sql, environment.id)).map(({ id }) => id));
   const conditions = SHARES.map((_, place) => condition(`trait-${index}`, 'EQUAL', `${place}`));
-  await createSegment(database, { project: ENVIRONMENT, key, name: key, description: '', definition: all(conditions) });
+  await createSegment(
+    database,
+    { project: ENVIRONMENT, key, name: key, description: '', definition: all(conditions) },
+    'bench',
+  );
   const atomIds = (await readAtoms(database.sql, environment.id)).map(({ id }) => id).filter((id) => !known.has(id));
   if (atomIds.length !== ATOMS_PER_SEGMENT) throw new Error('the atoms of the segment were not registered');
   const members = SHARES.map((shares, place) =>

@@ -33,14 +33,18 @@ export interface People {
 
 /** The environment, empty. */
 export async function createWorld(database: Database, key: string): Promise<Environment> {
-  return createEnvironment(database, {
-    key,
-    name: key,
-    project: PROJECT,
-    organisation: PROJECT,
-    ordinalMode: 'allotted',
-    identityKeyMode: 'composite',
-  });
+  return createEnvironment(
+    database,
+    {
+      key,
+      name: key,
+      project: PROJECT,
+      organisation: PROJECT,
+      ordinalMode: 'allotted',
+      identityKeyMode: 'composite',
+    },
+    'bench',
+  );
 }
 
 /** Fills the environment past the applier, which would take many minutes: rows by `copy`, indexes afterwards. */
@@ -94,7 +98,7 @@ export async function writeSegments(database: Database, environment: Environment
   await database.sql`delete from segment where project = ${PROJECT}`;
   await dropAtoms(database, environment, await readAtoms(database.sql, environment.id));
   for (const { key, definition } of BENCH_SEGMENTS)
-    await createSegment(database, { project: PROJECT, key, name: key, description: '', definition });
+    await createSegment(database, { project: PROJECT, key, name: key, description: '', definition }, 'bench');
 }
 
 /** Builds the universe and every atom, again where they are built already. */

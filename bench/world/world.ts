@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SEMANTICS_VERSION } from '../../src/core/atoms.js';
-import { connectDatabase, type Database } from '../../src/storage/database.js';
+import type { Database } from '../../src/storage/database.js';
 import { startEmbeddedPostgres } from '../../src/storage/embedded/embedded-postgres.js';
 import { type Environment, findEnvironment } from '../../src/storage/environments.js';
 import { migrate } from '../../src/storage/migrate.js';
+import { connectTo, onCopyOf } from './databases.js';
 import { buildAtoms, createWorld, loadIdentities, type People, writeSegments } from './load.js';
 import { BENCH_SEGMENTS } from './segments.js';
 
@@ -35,12 +36,6 @@ const SOURCES = [
 const MARK = 'loaded';
 const SMOKE_BELOW = 100_000;
 const COPY = 'bench_copy';
-const CONNECTION = {
-  maxConnections: 8,
-  applicationName: 'rollcall-bench',
-  connectTimeoutMs: 10_000,
-  statementTimeoutMs: 3_600_000,
-};
 
 /** Opens the database of an earlier run, or loads it: seeded, so that every run asks the same. */
 export async function openWorld(people: People, isFresh: boolean, say: (line: string) => void): Promise<World> {
@@ -50,7 +45,7 @@ export async function openWorld(people: People, isFresh: boolean, say: (line: st
   if (loaded[0] !== ofIdentities) await rm(folder, { recursive: true, force: true });
   await mkdir(FOLDER, { recursive: true });
   const server = await startEmbeddedPostgres({ dataDirectory: folder, log: () => undefined });
-  const database = connectDatabase({ ...CONNECTION, url: server.url });
+  const database = connectTo(server.url);
   const close = async (): Promise<void> => {
     await database.close(1_000);
     await server.stop();
@@ -73,7 +68,7 @@ export async function openWorld(people: People, isFresh: boolean, say: (line: st
       identities: people.count,
       people,
       isSmoke: people.count < SMOKE_BELOW,
-      onCopy: (work) => onCopy(server.url, work),
+      onCopy: (work) => onCopyOf(server.url, COPY, work),
       close,
     };
   } catch (error) {
@@ -111,22 +106,4 @@ async function fingerprints(people: People): Promise<[string, string]> {
 
 function hash(parts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex');
-}
-
-async function onCopy(url: string, work: (copy: Database) => Promise<void>): Promise<void> {
-  const own = new URL(url);
-  const name = own.pathname.slice(1);
-  own.pathname = '/template1';
-  const maintenance = connectDatabase({ ...CONNECTION, url: own.href });
-  try {
-    await maintenance.sql.unsafe(`drop database if exists ${COPY} with (force)`);
-    await maintenance.sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
-    await maintenance.sql.unsafe(`create database ${COPY} template ${name} strategy file_copy`);
-    own.pathname = `/${COPY}`;
-    const copy = connectDatabase({ ...CONNECTION, url: own.href });
-    await work(copy).finally(() => copy.close(1_000));
-    await maintenance.sql.unsafe(`drop database ${COPY} with (force)`);
-  } finally {
-    await maintenance.close(1_000);
-  }
 }

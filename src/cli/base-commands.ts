@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import { Argument, Command, InvalidArgumentError, Option } from '@commander-js/extra-typings';
+import type { CommandContext } from './context.js';
 import { EXIT_CODES_HELP } from './exit-codes.js';
 
 /** A command with what all have: `--json`, and help that ends with examples and the exit codes. */
@@ -17,8 +18,15 @@ export function longCommand(name: string, examples: readonly string[]) {
     .option('--no-progress', 'show none');
 }
 
-/** A command that talks to a server. */
+/** A command that talks to a server, and may change something there. */
 export function clientCommand(name: string, examples: readonly string[]) {
+  return readingCommand(name, examples).addOption(
+    new Option('--actor <name>', 'who is said to do it in the audit trail (default: the user)').env('ROLLCALL_ACTOR'),
+  );
+}
+
+/** A command that talks to a server, and has an `--actor` of its own or needs none. */
+export function readingCommand(name: string, examples: readonly string[]) {
   return baseCommand(name, examples)
     .addOption(
       new Option('--server <host:port>', 'the server to talk to').env('ROLLCALL_SERVER').argParser(parseAddress),
@@ -32,6 +40,14 @@ export function clientCommand(name: string, examples: readonly string[]) {
 
 export function environmentOption() {
   return new Option('--environment <key>', 'the environment').env('ROLLCALL_ENVIRONMENT').default('default');
+}
+
+/** The environment as an argument, which may be left out. */
+export function environmentArgument({ env }: CommandContext) {
+  const standard = env['ROLLCALL_ENVIRONMENT'];
+  return new Argument('[environment]', 'its key (env ROLLCALL_ENVIRONMENT)').default(
+    standard === undefined || standard === '' ? 'default' : standard,
+  );
 }
 
 export function projectOption() {

@@ -7,7 +7,7 @@ import { RollcallError } from '../core/errors.js';
 import type { ErrorInfo } from '../gen/google/rpc/error_details_pb.js';
 import { ErrorInfoSchema } from '../gen/google/rpc/error_details_pb.js';
 import { StatusSchema } from '../gen/google/rpc/status_pb.js';
-import { ErrorReason as ErrorReasonMessage } from '../gen/rollcall/v1/error_reason_pb.js';
+import { isReason } from '../server/messages/reason-messages.js';
 import { CommandError } from './command-error.js';
 
 const DETAILS = 'grpc-status-details-bin';
@@ -38,10 +38,6 @@ export function isRetryable(error: unknown): boolean {
 /** The reason of this name in the contract. */
 export function reasonNamed(name: string): ErrorReason | undefined {
   return isReason(name) ? name : undefined;
-}
-
-function isReason(name: string): name is ErrorReason {
-  return name !== 'UNSPECIFIED' && name in ErrorReasonMessage;
 }
 
 function errorInfoOf(error: ServiceError): ErrorInfo | undefined {

@@ -9,6 +9,7 @@ import type {
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import type { CallOptions, ClientWritableStream, ServiceError } from '@grpc/grpc-js';
 import { Client, Metadata, credentials } from '@grpc/grpc-js';
+import { ACTOR_HEADER } from '../server/transport/actor.js';
 import { configureProtobufText } from '../server/transport/protobuf-text.js';
 import { callError } from './call-errors.js';
 
@@ -26,6 +27,8 @@ export interface ClientOptions {
   readonly address: string;
   /** The deadline of each unary call; streams have none. */
   readonly timeoutMs: number;
+  /** On whose behalf it calls, for the audit trail; the server takes the address where it is left out. */
+  readonly actor?: string | undefined;
   /** Aborting it cancels every call. */
   readonly signal: AbortSignal;
 }
@@ -36,12 +39,14 @@ export class RollcallClient {
   readonly #client: Client;
   readonly #timeoutMs: number;
   readonly #signal: AbortSignal;
+  readonly #metadata = new Metadata();
 
   constructor(options: ClientOptions) {
     configureProtobufText();
     this.address = options.address;
     this.#timeoutMs = options.timeoutMs;
     this.#signal = options.signal;
+    if (options.actor !== undefined) this.#metadata.set(ACTOR_HEADER, encodeURIComponent(options.actor));
     this.#client = new Client(options.address, credentials.createInsecure(), {
       'grpc-node.flow_control_window': FLOW_CONTROL_WINDOW_BYTES,
       'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
@@ -62,7 +67,7 @@ export class RollcallClient {
     const { path, encode, decode } = codecOf(method);
     const options: CallOptions = { deadline: Date.now() + this.#timeoutMs };
     return this.#answer((callback) =>
-      this.#client.makeUnaryRequest(path, encode, decode, request, new Metadata(), options, callback),
+      this.#client.makeUnaryRequest(path, encode, decode, request, this.#metadata, options, callback),
     );
   }
 
@@ -75,7 +80,7 @@ export class RollcallClient {
     const pass = (request: MessageInitShape<Input> | Buffer) => (Buffer.isBuffer(request) ? request : encode(request));
     let call: ClientWritableStream<MessageInitShape<Input> | Buffer> | undefined;
     const answer = this.#answer<MessageShape<Output>>((callback) => {
-      call = this.#client.makeClientStreamRequest(path, pass, decode, new Metadata(), {}, callback);
+      call = this.#client.makeClientStreamRequest(path, pass, decode, this.#metadata, {}, callback);
       return call;
     });
     if (call !== undefined) await sendAll(call, requests, answer);
@@ -88,7 +93,7 @@ export class RollcallClient {
     request: MessageInitShape<Input>,
   ): AsyncGenerator<MessageShape<Output>> {
     const { path, encode, decode } = codecOf(method);
-    const call = this.#client.makeServerStreamRequest(path, encode, decode, request, new Metadata(), {});
+    const call = this.#client.makeServerStreamRequest(path, encode, decode, request, this.#metadata, {});
     const cancel = (): void => call.cancel();
     this.#signal.addEventListener('abort', cancel);
     call.on('error', () => undefined);

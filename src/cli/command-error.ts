@@ -7,6 +7,8 @@ export type CommandErrorReason =
   | 'STREAM_DAMAGED'
   | 'DIFFERENCES_FOUND'
   | 'REPLAY_FAILED'
+  | 'BACKFILL_FAILED'
+  | 'ADOPTION_INCOMPLETE'
   | 'INTERRUPTED';
 
 /** A fault of the command line itself: how it was called, its files, or the way to the server. */

@@ -3,14 +3,19 @@ import type { Options } from '../server/options.js';
 import { RollcallClient } from './client.js';
 import type { CommandContext } from './context.js';
 import { findRunningServer } from './running-server.js';
+import { userName } from './user-name.js';
 
 export interface ConnectOptions {
   readonly server?: string;
   readonly dataDirectory?: string;
   /** The deadline of each unary call, in seconds. */
   readonly timeout: number;
+  /** Who is said to do what the command does; the user, where left out. */
+  readonly actor?: string;
   /** Whether a server in this process reads from Kafka as its options say; else it leaves that to those that stay. */
   readonly isFed?: boolean;
+  /** Whether a server in this process runs backfills; else it leaves those, too. */
+  readonly isBackfilling?: boolean;
 }
 
 /** How long a server that announced itself has to answer, before the command tries to serve the data folder by itself. */
@@ -27,7 +32,8 @@ export async function withClient<Result>(
   work: (client: RollcallClient) => Promise<Result>,
 ): Promise<Result> {
   const timeoutMs = options.timeout * 1000;
-  const clientAt = (address: string) => new RollcallClient({ address, timeoutMs, signal: context.signal });
+  const actor = options.actor ?? userName();
+  const clientAt = (address: string) => new RollcallClient({ address, timeoutMs, actor, signal: context.signal });
   if (options.server !== undefined) return useClient(clientAt(options.server), work);
   const serverOptions = inProcessOptions(context, options);
   const running = await reachRunningServer(serverOptions, clientAt);
@@ -38,15 +44,24 @@ export async function withClient<Result>(
 
 /** The environment as the server's options know it: variables that only the command line reads are taken out. */
 export function serverEnvironment(context: CommandContext): Readonly<Record<string, string | undefined>> {
-  const { ROLLCALL_SERVER: _server, ROLLCALL_ENVIRONMENT: _environment, ...rest } = context.env;
+  const { ROLLCALL_SERVER: _server, ROLLCALL_ENVIRONMENT: _environment, ROLLCALL_ACTOR: _actor, ...rest } = context.env;
   return rest;
 }
 
-function inProcessOptions(context: CommandContext, { dataDirectory, isFed = false }: ConnectOptions): Options {
+function inProcessOptions(
+  context: CommandContext,
+  { dataDirectory, isFed = false, isBackfilling = false }: ConnectOptions,
+): Options {
   const flags = { host: '127.0.0.1', grpcPort: '0', httpPort: '0', shutdownGraceMs: '1000', dataDirectory };
-  const env = { ROLLCALL_LOG_LEVEL: 'error', ...serverEnvironment(context) };
+  const env = { ROLLCALL_LOG_LEVEL: 'error', SEGMENT_MEMBERSHIP_ENABLED: 'true', ...serverEnvironment(context) };
   const options = loadOptions({ env, flags });
-  return isFed ? options : { ...options, kafkaBrokers: undefined };
+  return {
+    ...options,
+    // Gates are turned by those that stay, whose options say how.
+    gateIntervalMs: 0,
+    ...(isFed ? {} : { kafkaBrokers: undefined }),
+    ...(isBackfilling ? {} : { backfillsAtOnce: 0 }),
+  };
 }
 
 async function useClient<Result>(

@@ -17,10 +17,10 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 /** For the end of each help text. */
 export const EXIT_CODES_HELP = `Exit codes:
   0  done
-  1  failed; or verify found differences, or dead letters failed again
+  1  failed; or verify found differences, dead letters failed again, or something could not be loaded or adopted
   2  the command, a definition or an input file is not valid
-  3  no such environment, segment, identity, atom or list
-  4  not now: an atom is being built, or somebody else was faster; trying again may help
+  3  no such environment, segment, identity, atom, list or backfill
+  4  not now: an atom is being built, an environment loaded, or somebody else was faster; trying again may help
   5  the server or its database cannot be reached
   130  interrupted`;
 
@@ -61,6 +61,16 @@ const BY_REASON = {
   CANCELLED: EXIT.failure,
   INTERNAL: EXIT.failure,
   INVALID_DOCUMENT: EXIT.usage,
+  INDEX_OFF: EXIT.failure,
+  ENVIRONMENT_LOADING: EXIT.notReady,
+  ENVIRONMENT_FAILED: EXIT.failure,
+  RELOAD_REQUIRED: EXIT.failure,
+  BACKFILL_RUNNING: EXIT.notReady,
+  REFRESH_COOLDOWN: EXIT.notReady,
+  BACKFILL_NOT_FOUND: EXIT.notFound,
+  SOURCE_NOT_CONFIGURED: EXIT.failure,
+  SOURCE_UNAVAILABLE: EXIT.unavailable,
+  ORGANISATION_NOT_FOUND: EXIT.notFound,
   USAGE: EXIT.usage,
   BAD_INPUT: EXIT.usage,
   FILE: EXIT.failure,
@@ -68,6 +78,8 @@ const BY_REASON = {
   STREAM_DAMAGED: EXIT.failure,
   DIFFERENCES_FOUND: EXIT.failure,
   REPLAY_FAILED: EXIT.failure,
+  BACKFILL_FAILED: EXIT.failure,
+  ADOPTION_INCOMPLETE: EXIT.failure,
   INTERRUPTED: EXIT.interrupted,
 } satisfies Record<ErrorReason | CommandErrorReason, ExitCode>;
 

@@ -18,6 +18,13 @@ export function formatDuration(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
+/** Seconds as people wait for them: `8 s`, `3 min`, `2.5 h`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5_400) return `${Math.ceil(seconds / 60)} min`;
+  return `${(seconds / 3_600).toFixed(1)} h`;
+}
+
 /** Things in a second, rounded: `38,000/s`. */
 export function formatRate(count: number, milliseconds: number): string {
   const rate = count / Math.max(milliseconds / 1000, 0.001);

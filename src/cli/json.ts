@@ -1,3 +1,4 @@
+import type { JsonValue } from '@bufbuild/protobuf';
 import { LosslessNumber, parse, stringify } from 'lossless-json';
 import { formatTrait, isList } from '../core/trait-text.js';
 import type { TraitValue } from '../core/values.js';
@@ -19,6 +20,13 @@ export function jsonText(value: Json, indent?: number): string {
   const text = stringify(value, undefined, indent);
   if (text === undefined) throw new TypeError('undefined has no JSON text');
   return text;
+}
+
+/** A google.protobuf.Struct or Value as it is. */
+export function jsonOf(value: JsonValue | undefined): Json {
+  if (Array.isArray(value)) return value.map(jsonOf);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, jsonOf(member)]));
 }
 
 /** A trait as JSON that is read back as the same value: a float keeps its point. */

@@ -25,7 +25,11 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   import: async (context) => (await import('./commands/import.js')).importCommand(context),
   produce: async (context) => (await import('./commands/produce.js')).produceCommand(context),
   environment: async (context) => (await import('./commands/environment.js')).environmentCommand(context),
+  organisation: async (context) => (await import('./commands/organisation.js')).organisationCommand(context),
   segment: async (context) => (await import('./commands/segment.js')).segmentCommand(context),
+  adopt: async (context) => (await import('./commands/adopt.js')).adoptCommand(context),
+  backfill: async (context) => (await import('./commands/backfill.js')).backfillCommand(context),
+  refresh: async (context) => (await import('./commands/refresh.js')).refreshCommand(context),
   count: async (context) => (await import('./commands/count.js')).countCommand(context),
   sample: async (context) => (await import('./commands/sample.js')).sampleCommand(context),
   list: async (context) => (await import('./commands/list.js')).listCommand(context),
@@ -35,6 +39,7 @@ const COMMANDS: Readonly<Record<string, LoadCommand>> = {
   status: async (context) => (await import('./commands/status.js')).statusCommand(context),
   verify: async (context) => (await import('./commands/verify.js')).verifyCommand(context),
   'dead-letters': async (context) => (await import('./commands/dead-letters.js')).deadLettersCommand(context),
+  audit: async (context) => (await import('./commands/audit.js')).auditCommand(context),
   demo: async (context) => (await import('./commands/demo.js')).demoCommand(context),
 };
 

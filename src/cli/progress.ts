@@ -9,6 +9,8 @@ export interface ProgressOptions {
   /** Where it ends; none where nobody knows. */
   readonly total?: number;
   readonly unit?: 'bytes';
+  /** How much was done when this began to look: it does not count for the rate. */
+  readonly startedAt?: number;
 }
 
 /** Long work on standard error: a moving bar on a terminal or with `--progress`, else silence till the end. */
@@ -59,6 +61,8 @@ function barOn(spinner: Ora, options: ProgressOptions): Progress {
       total = known;
     },
     stop: () => {
+      // How far it came since the last frame.
+      spinner.render();
       spinner.stop();
     },
   };
@@ -69,12 +73,15 @@ interface State {
   readonly total: number | undefined;
   readonly elapsedMs: number;
   readonly unit?: 'bytes';
+  readonly startedAt?: number;
 }
 
-function describe({ done, total, elapsedMs, unit }: State): string {
+function describe({ done, total, elapsedMs, unit, startedAt = 0 }: State): string {
   const format = unit === 'bytes' ? formatBytes : formatCount;
   const rate =
-    unit === 'bytes' ? `${formatBytes((done / Math.max(elapsedMs, 1)) * 1000)}/s` : formatRate(done, elapsedMs);
+    unit === 'bytes'
+      ? `${formatBytes(((done - startedAt) / Math.max(elapsedMs, 1)) * 1000)}/s`
+      : formatRate(done - startedAt, elapsedMs);
   if (total === undefined) return `${format(done)}  ${rate}`;
   const share = total === 0 ? 1 : Math.min(done / total, 1);
   const filled = Math.round(share * WIDTH);

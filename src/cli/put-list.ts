@@ -1,9 +1,9 @@
-import { isUtf8 } from 'node:buffer';
 import type { PutListResponse } from '../gen/rollcall/v1/segment_service_pb.js';
 import { SegmentService } from '../gen/rollcall/v1/segment_service_pb.js';
+import { readRecordBlocks } from '../sources/files/record-blocks.js';
+import { textPieces } from '../sources/files/text-pieces.js';
 import type { RollcallClient } from './client.js';
 import { CommandError } from './command-error.js';
-import { readByteLines } from './import/byte-lines.js';
 
 export interface ListTarget {
   readonly project: string;
@@ -24,15 +24,23 @@ export function putList(
 
 /** The values of a file, one a line; blank lines are left out. Throws BAD_INPUT at a line that is not UTF-8. */
 export async function* readValues(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
-  for await (const { line, bytes } of readByteLines(chunks)) {
-    if (!isUtf8(bytes))
-      throw new CommandError('BAD_INPUT', `line ${line}: the line is not UTF-8`, { metadata: { line: String(line) } });
-    const value = bytes
-      .toString('utf8')
-      .replace(/^\uFEFF/, '')
-      .replace(/\r$/, '');
-    if (value !== '') yield value;
-  }
+  let line = 0;
+  for await (const block of readRecordBlocks(chunks, false))
+    for (const { text, isUtf8 } of textPieces(block, false)) {
+      if (!isUtf8) throw notUtf8(line + 1);
+      const lines = text.split('\n');
+      // What follows the last line feed is no line.
+      if (text.endsWith('\n')) lines.pop();
+      line += lines.length;
+      for (const each of lines) {
+        const value = each.replace(/^\uFEFF/, '').replace(/\r$/, '');
+        if (value !== '') yield value;
+      }
+    }
+}
+
+function notUtf8(line: number): CommandError {
+  return new CommandError('BAD_INPUT', `line ${line}: the line is not UTF-8`, { metadata: { line: String(line) } });
 }
 
 async function* partsOf({ project, name }: ListTarget, values: Iterable<string> | AsyncIterable<string>) {

@@ -1,4 +1,5 @@
 import type { Segment } from '../gen/rollcall/v1/segment_pb.js';
+import { type ImportedSegment, ImportOutcome } from '../gen/rollcall/v1/segment_service_pb.js';
 import { timeText } from './format.js';
 import type { Json } from './json.js';
 import { dialectName } from './dialects.js';
@@ -50,3 +51,20 @@ export function segmentTable(segments: readonly Segment[]): string {
     ]),
   );
 }
+
+/** What an import did with a segment, or would do. */
+export function importedSegmentJson({ key, name, outcome, enabled, disabledReason }: ImportedSegment): Json {
+  const reason = disabledReason === '' ? undefined : disabledReason;
+  return { key, name, outcome: importOutcomeText(outcome), enabled, disabledReason: reason };
+}
+
+export function importOutcomeText(outcome: ImportOutcome): string {
+  return OUTCOMES[outcome];
+}
+
+const OUTCOMES: Readonly<Record<ImportOutcome, string>> = {
+  [ImportOutcome.UNSPECIFIED]: 'unknown',
+  [ImportOutcome.CREATED]: 'created',
+  [ImportOutcome.UPDATED]: 'updated',
+  [ImportOutcome.UNCHANGED]: 'unchanged',
+};

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { LitestarOperator } from './conditions/litestar/operators.js';
 import type { MozhnoOperator } from './conditions/mozhno/operators.js';
 import type { Operator } from './conditions/operators.js';
+import type { EnvironmentSettings } from './environment-settings.js';
 
 /**
  * The version of what operators mean. Atoms of another version are built again: raise it with any change to an operator,
@@ -30,10 +31,22 @@ interface AtomSubject {
   readonly operand: string;
   readonly list: string;
   readonly segmentKey: string;
+  /** Absent where the property's value depends on none of the environment's settings. */
+  readonly settings?: AtomSettings;
 }
+
+/** The settings under which an atom was compiled, those that its value depends on: under others it is another atom. */
+export type AtomSettings = Pick<EnvironmentSettings, 'identityKeyMode'> & Partial<EnvironmentSettings>;
 
 /** The canonical key of an atom: SHA-256 in hex of its fields in fixed order. Equal atoms of any segments have equal keys. */
 export function atomKey(atom: AtomDefinition): string {
-  const fields = [atom.dialect, atom.kind, atom.property, atom.operator, atom.operand, atom.list, atom.segmentKey];
+  const { dialect, kind, property, operator, operand, list, segmentKey, settings } = atom;
+  const fields = [dialect, kind, property, operator, operand, list, segmentKey, ...settingFields(settings)];
   return createHash('sha256').update(JSON.stringify(fields)).digest('hex');
+}
+
+function settingFields(settings: AtomSettings | undefined): string[] {
+  if (settings === undefined) return [];
+  const { identityKeyMode, name } = settings;
+  return name === undefined ? [identityKeyMode] : [identityKeyMode, name];
 }

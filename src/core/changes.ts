@@ -6,7 +6,11 @@ export interface Change {
   readonly kind: 'upsert' | 'set_traits' | 'delete';
   readonly identifier: string;
   readonly identityId?: number;
+  /** What `identity.key` is where the environment's mode is `id`; an identity keeps its own where a change brings none. */
+  readonly keyOverride?: string;
   readonly traits: ReadonlyMap<string, string | null>;
+  /** Keys of traits that it leaves as they are. */
+  readonly except?: ReadonlySet<string>;
 }
 
 /** Characters (Unicode code points) of an identifier, at least 1. */

@@ -1,4 +1,5 @@
 import type { AtomDefinition } from './atoms.js';
+import type { EnvironmentSettings } from './environment-settings.js';
 import { RollcallError } from './errors.js';
 import { compileAtomMatcher } from './conditions/atom-matcher.js';
 import { readIn } from './conditions/in-list.js';
@@ -6,7 +7,7 @@ import type { Matcher } from './conditions/matchers.js';
 import { OPERATORS, type Operator } from './conditions/operators.js';
 import { typedPredicate } from './conditions/typed-conditions.js';
 import { and, atom, atomsOf, EVERYONE, NOBODY, not, or, type Predicate, sizeOf } from './predicates.js';
-import { constantOf, type EnvironmentView, parseProperty } from './properties/properties.js';
+import { constantOf, type EnvironmentView, parseProperty, settingsSeenBy } from './properties/properties.js';
 import {
   type Condition,
   conditionsOf,
@@ -44,7 +45,7 @@ export type CompiledNode =
 
 /** What compiling needs of its surroundings: the environment, whose own properties are constants, and the other segments of the project. */
 export interface CompileContext {
-  readonly environment: EnvironmentView;
+  readonly environment: EnvironmentView & EnvironmentSettings;
   /** The definition under a segment's key; undefined where there is none. */
   definitionOf(key: string): SegmentDefinition | undefined;
 }
@@ -150,16 +151,15 @@ class Compiler {
    * name (which wins), the constant is folded and only that trait is left to atoms.
    */
   #test(definition: AtomDefinition, condition: Condition): Predicate {
-    const property = parseProperty(
-      definition.property,
-      this.#context.environment,
-      definition.operator,
-      definition.dialect,
-    );
+    const { environment } = this.#context;
+    const property = parseProperty(definition.property, environment, definition.operator, definition.dialect);
     if (property.kind === 'trait' || property.kind === 'trait-json')
       return atom({ ...definition, kind: 'trait', property: property.key });
     const constant = constantOf(property);
-    if (constant === undefined) return atom(definition);
+    if (constant === undefined) {
+      const settings = settingsSeenBy(property, environment);
+      return atom(settings === undefined ? definition : { ...definition, settings });
+    }
     if (definition.list !== '') {
       throw new RollcallError(
         'INVALID_OPERAND',

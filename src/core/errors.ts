@@ -38,7 +38,17 @@ export type ErrorReason =
   | 'DEADLINE_EXCEEDED'
   | 'CANCELLED'
   | 'INTERNAL'
-  | 'INVALID_DOCUMENT';
+  | 'INVALID_DOCUMENT'
+  | 'INDEX_OFF'
+  | 'ENVIRONMENT_LOADING'
+  | 'ENVIRONMENT_FAILED'
+  | 'RELOAD_REQUIRED'
+  | 'BACKFILL_RUNNING'
+  | 'REFRESH_COOLDOWN'
+  | 'BACKFILL_NOT_FOUND'
+  | 'SOURCE_NOT_CONFIGURED'
+  | 'SOURCE_UNAVAILABLE'
+  | 'ORGANISATION_NOT_FOUND';
 
 const RETRYABLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   'ATOM_BUILDING',
@@ -50,6 +60,10 @@ const RETRYABLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>([
   'STREAM_STALLED',
   'DATABASE_UNAVAILABLE',
   'STORAGE_FULL',
+  'ENVIRONMENT_LOADING',
+  'BACKFILL_RUNNING',
+  'REFRESH_COOLDOWN',
+  'SOURCE_UNAVAILABLE',
 ]);
 
 /** The one error class. `message` and `metadata` are for callers; `cause` is for logs only and never leaves the process. */

@@ -23,10 +23,14 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
   }
 
   /** The traits after a change; the same object where nothing changed. */
-  changedBy({ kind, traits }: Change): OverlaidTraits {
+  changedBy({ kind, traits, except }: Change): OverlaidTraits {
+    const isNew = kind === 'upsert' && this.#before.size === 0 && this.differences.size === 0;
+    if (isNew && except === undefined && traits.size > 0 && hasNoRemovals(traits))
+      return new OverlaidTraits(this.#before, traits);
     const differences = new Map(this.differences);
     let changed = 0;
     const put = (key: string, text: string | undefined): void => {
+      if (except?.has(key) === true) return;
       const earlier = this.#before.get(key);
       const now = differences.get(key) ?? (differences.has(key) ? undefined : earlier);
       if (now === text) return;
@@ -72,7 +76,9 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
   }
 
   #whole(): ReadonlyMap<string, string> {
-    return (this.#all ??= this.differences.size === 0 ? this.#before : this.#joined());
+    if (this.#all !== undefined) return this.#all;
+    if (this.differences.size === 0) return (this.#all = this.#before);
+    return (this.#all = this.#before.size === 0 && hasNoRemovals(this.differences) ? this.differences : this.#joined());
   }
 
   #joined(): Map<string, string> {
@@ -83,6 +89,12 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
     }
     return all;
   }
+}
+
+/** A change that lies over nothing and removes nothing is the traits by itself. */
+function hasNoRemovals(texts: ReadonlyMap<string, string | null | undefined>): texts is ReadonlyMap<string, string> {
+  for (const text of texts.values()) if (text === null || text === undefined || text === 'null') return false;
+  return true;
 }
 
 const NONE: ReadonlyMap<string, undefined> = new Map();

@@ -7,7 +7,8 @@ import { isTransactionConflict } from '../storage/database-errors.js';
 import {
   allotOrdinals,
   type Environment,
-  findEnvironments,
+  type EnvironmentAsOf,
+  findEnvironmentById,
   readHeads,
   replacePayload,
   takeRevision,
@@ -15,8 +16,11 @@ import {
   takeRevisions,
   type WantedRevision,
 } from '../storage/environments.js';
+import { notePassedOver } from '../storage/environment-gates.js';
 import { deleteIdentities, lockWriters } from '../storage/identities.js';
 import { mendQuarantine, quarantinedEnvironments } from '../storage/quarantine.js';
+import { isAnyTaken, leaveTouches } from './batch-touches.js';
+import { type Group, groupByEnvironment } from './group-batch.js';
 import { prepare, type Prepared } from './prepare-batch.js';
 import { prepareTogether, type Share } from './prepare-together.js';
 import { coalesce, type NumberedChange } from './working-set.js';
@@ -36,10 +40,11 @@ export interface CommittedRevision {
   readonly flips: RevisionFlips;
 }
 
-/** What a batch did: the revision by which each environment shows it, and how many of its changes changed nothing. */
+/** What a batch did: the revision by which each environment shows it, how many of its changes changed nothing, and how many were passed over. */
 export interface AppliedBatch {
   readonly revisions: ReadonlyMap<string, number>;
   readonly unchanged: number;
+  readonly passedOver: number;
 }
 
 /** A change that was left out of its batch, and why. */
@@ -47,16 +52,32 @@ export interface RefusedChange extends EnvironmentChange {
   readonly error: RollcallError;
 }
 
-/** An environment and its changes of a batch. */
-type Group = readonly [Environment, readonly EnvironmentChange[]];
-
 /** How a batch is applied that comes with work of its own. */
 export interface ApplyOptions {
   /**
    * Runs last in the batch's transaction, after every head is taken. What it throws rolls everything back. It runs again where the transaction does. With
    * it, changes that cannot be applied are left out, by index, rather than refusing the batch.
    */
-  readonly alongside: (tx: Sql, refused: readonly RefusedChange[]) => Promise<void>;
+  readonly alongside: (tx: Sql, refused: readonly RefusedChange[], outcome: BatchOutcome) => Promise<void>;
+  /** Changes of environments that are off are passed over, which is noted there; else they cannot be applied. */
+  readonly passesOver?: boolean;
+  /**
+   * Makes the batch a backfill's: it leaves no touches and mends no quarantine. Called for each environment before anything is read of it, whenever the transaction runs: what of the changes is to
+   * be applied.
+   */
+  readonly choose?: (
+    tx: Sql,
+    environment: Environment,
+    changes: readonly EnvironmentChange[],
+  ) => Promise<readonly EnvironmentChange[]>;
+  /** None of the identities is expected to be there: tried so first, which is faster where it is true. */
+  readonly areNew?: boolean;
+}
+
+/** What a batch's transaction has done so far. */
+export interface BatchOutcome {
+  readonly prepared: readonly Prepared[];
+  readonly committed: readonly CommittedRevision[];
 }
 
 /** Times that a batch is tried where other writers change the same identities at the same time. */
@@ -96,9 +117,16 @@ export class Applier {
    * applied are left out.
    */
   async apply(changes: readonly EnvironmentChange[], options?: ApplyOptions): Promise<AppliedBatch> {
-    for (let attempt = 1; ; attempt++) {
+    if (options?.areNew === true) {
       try {
         return await this.#applyOnce(changes, options);
+      } catch (error) {
+        if (!(error instanceof IdentityRace)) throw error;
+      }
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#applyOnce(changes, options === undefined ? undefined : { ...options, areNew: false });
       } catch (error) {
         const isConflict = error instanceof IdentityRace || isTransactionConflict(error);
         if (!isConflict || attempt === MAX_ATTEMPTS) throw error;
@@ -111,43 +139,60 @@ export class Applier {
   async #applyOnce(changes: readonly EnvironmentChange[], options: ApplyOptions | undefined): Promise<AppliedBatch> {
     const committed: CommittedRevision[] = [];
     const revisions = new Map<string, number>();
-    const prepared = await inTransaction(this.#database, { isolation: 'read committed', retries: 0 }, async (tx) => {
-      committed.length = 0;
-      revisions.clear();
-      const { groups, homeless } = await groupByEnvironment(tx, changes);
-      if (options === undefined && homeless[0] !== undefined) throw homeless[0].error;
-      const [parts, quarantined] = await Promise.all([
-        this.#prepareAll(tx, groups, options === undefined),
-        quarantinedEnvironments(
+    const { parts, passedOver } = await inTransaction(
+      this.#database,
+      { isolation: 'read committed', retries: 0 },
+      async (tx) => {
+        committed.length = 0;
+        revisions.clear();
+        const { groups, refused, off, passedOver } = await groupByEnvironment(
           tx,
-          groups.map(([{ id }]) => id),
-        ),
-      ]);
-      committed.push(...(await this.#takeRevisions(tx, parts)));
-      // After the heads, as what skips changes does.
-      for (const [{ id }, own] of groups) if (quarantined.has(id)) await mendQuarantine(tx, id, wholeStates(own));
-      for (const [key, revision] of await revisionsOf(tx, parts, committed)) revisions.set(key, revision);
-      await options?.alongside(
-        tx,
-        [...homeless, ...parts.flatMap(refusedOf)].sort((a, b) => a.index - b.index),
-      );
-      return parts;
-    });
+          changes,
+          options?.passesOver ?? false,
+        );
+        if (options === undefined && refused[0] !== undefined) throw refused[0].error;
+        const [parts, quarantined] = await Promise.all([
+          this.#prepareAll(tx, groups, options),
+          quarantinedEnvironments(
+            tx,
+            groups.map(([{ id }]) => id),
+          ),
+        ]);
+        const isLive = options?.choose === undefined;
+        const environments = new Map(groups.map(([environment]) => [environment.id, environment]));
+        committed.push(...(await this.#takeRevisions(tx, parts, environments, isLive)));
+        // After the heads, as what skips changes does.
+        if (isLive)
+          for (const [{ id }, own] of groups) if (quarantined.has(id)) await mendQuarantine(tx, id, wholeStates(own));
+        for (const [key, revision] of await revisionsOf(tx, parts, committed, isLive ? environments : undefined))
+          revisions.set(key, revision);
+        const whole = off.filter(({ hasGap }) => !hasGap).map(({ id }) => id);
+        if (!(await notePassedOver(tx, whole))) throw new IdentityRace();
+        await options?.alongside(
+          tx,
+          [...refused, ...parts.flatMap(refusedOf)].sort((a, b) => a.index - b.index),
+          { prepared: parts, committed },
+        );
+        return { parts, passedOver };
+      },
+    );
     for (const revision of committed) this.#catalogs.get(revision.environmentId)?.see(revision);
     committed.forEach(this.#onCommitted);
-    return { revisions, unchanged: prepared.reduce((sum, part) => sum + part.unchanged, 0) };
+    const unchanged = parts.reduce((sum, part) => sum + part.unchanged, 0);
+    return { revisions, unchanged, passedOver };
   }
 
   /** In order of the environments: small shares together, others each by itself. */
-  async #prepareAll(tx: Sql, groups: readonly Group[], isWhole: boolean): Promise<Prepared[]> {
+  async #prepareAll(tx: Sql, groups: readonly Group[], options: ApplyOptions | undefined): Promise<Prepared[]> {
     const parts: Prepared[] = [];
-    for (const run of this.#runsOf(groups)) {
+    for (const run of options?.choose === undefined ? this.#runsOf(groups) : groups.map((group) => [group])) {
       const [first] = run;
       if (first === undefined) continue;
-      if (run.length === 1) parts.push(await this.#prepare(tx, first, isWhole));
+      if (run.length === 1) parts.push(await this.#prepare(tx, first, options));
       else {
         const shares = run.map((group) => this.#shareOf(group));
-        parts.push(...(await prepareTogether(tx, shares, { reader: this.#database.sql, isWhole })));
+        const how = { reader: this.#database.sql, isWhole: options === undefined };
+        parts.push(...(await prepareTogether(tx, shares, how)));
       }
     }
     return parts;
@@ -167,12 +212,14 @@ export class Applier {
     return runs;
   }
 
-  async #prepare(tx: Sql, group: Group, isWhole: boolean): Promise<Prepared> {
-    const { environment, changes, catalog, allot } = this.#shareOf(group);
+  async #prepare(tx: Sql, group: Group, options: ApplyOptions | undefined): Promise<Prepared> {
+    const { environment, changes: received, catalog, allot } = this.#shareOf(group);
     const isLocking = this.#contended.has(environment.key);
     if (isLocking) await lockWriters(tx, environment.id);
+    const changes = (await options?.choose?.(tx, environment, group[1])) ?? received;
     const reader = isLocking ? undefined : this.#database.sql;
-    return prepare(tx, environment, changes, { catalog, allot, isWhole, reader });
+    const areNew = options?.areNew ?? false;
+    return prepare(tx, environment, changes, { catalog, allot, isWhole: options === undefined, reader, areNew });
   }
 
   #shareOf([environment, changes]: Group): Share {
@@ -181,9 +228,14 @@ export class Applier {
   }
 
   /** Takes the revisions of what was prepared, where it changed anything: every head is taken before anything else is done under them. */
-  async #takeRevisions(tx: Sql, parts: readonly Prepared[]): Promise<CommittedRevision[]> {
+  async #takeRevisions(
+    tx: Sql,
+    parts: readonly Prepared[],
+    environments: ReadonlyMap<number, EnvironmentAsOf>,
+    isLive: boolean,
+  ): Promise<CommittedRevision[]> {
     const changed = parts
-      .filter(({ isChanged }) => isChanged)
+      .filter((part) => part.isChanged || (isLive && part.environment.backfillId !== null && isAnyTaken(part)))
       .map((prepared) => ({ prepared, seen: prepared.catalog.seen }));
     const wanted = changed.map(({ prepared: { environment, flips }, seen }): WantedRevision => ({
       environmentId: environment.id,
@@ -194,7 +246,9 @@ export class Applier {
     const committed: CommittedRevision[] = [];
     for (const { prepared, seen } of changed) {
       const head = heads.get(prepared.environment.id);
-      if (head !== undefined) committed.push(await this.#finish(tx, prepared, head, seen));
+      if (head === undefined) continue;
+      committed.push(await this.#finish(tx, prepared, head, seen));
+      if (isLive) await touch(tx, prepared, head, environments.get(head.environmentId));
     }
     return committed;
   }
@@ -233,26 +287,6 @@ function refusedOf({ environment, refused }: Prepared): RefusedChange[] {
   return refused.map((change) => ({ ...change, environmentKey: environment.key }));
 }
 
-/** The changes by environment, in the order in which environments are locked, and those of environments that do not exist. */
-async function groupByEnvironment(
-  tx: Sql,
-  changes: readonly EnvironmentChange[],
-): Promise<{ readonly groups: readonly Group[]; readonly homeless: RefusedChange[] }> {
-  const byKey = new Map<string, EnvironmentChange[]>();
-  for (const change of changes) {
-    const own = byKey.get(change.environmentKey);
-    if (own === undefined) byKey.set(change.environmentKey, [change]);
-    else own.push(change);
-  }
-  const groups = (await findEnvironments(tx, [...byKey.keys()])).map((environment): Group => {
-    const own = byKey.get(environment.key) ?? [];
-    byKey.delete(environment.key);
-    return [environment, own];
-  });
-  const homeless = [...byKey.values()].flat().map((change) => ({ ...change, error: unknownEnvironment(change) }));
-  return { groups, homeless };
-}
-
 /** Takes heads in the order of their ids. */
 async function takeHeads(tx: Sql, wanted: readonly WantedRevision[]): Promise<TakenRevision[]> {
   const [first, second] = wanted;
@@ -261,22 +295,38 @@ async function takeHeads(tx: Sql, wanted: readonly WantedRevision[]): Promise<Ta
   return [await takeRevision(tx, first.environmentId, first.payload, false, first.known)];
 }
 
-/** The revision by which each environment shows the batch: its newest where the batch changed nothing there. */
+/** Under the head: what the batch touched, for the backfill that is active by now. */
+async function touch(
+  tx: Sql,
+  prepared: Prepared,
+  { environmentId, revision, catalogRevision }: TakenRevision,
+  read: EnvironmentAsOf | undefined,
+): Promise<void> {
+  const isCurrent = read?.catalogRevision === catalogRevision;
+  const now = isCurrent ? read : await findEnvironmentById(tx, environmentId);
+  const backfillId = now?.backfillId ?? null;
+  if (backfillId !== null && !(await leaveTouches(tx, prepared, backfillId, revision))) throw new IdentityRace();
+}
+
+/**
+ * The revision by which each environment shows the batch: its newest where the batch changed nothing there. Of live batches `environments` are as they were read: where a backfill may
+ * have begun since, what changes nothing has to be told to it, and the batch starts again.
+ */
 async function revisionsOf(
   tx: Sql,
   parts: readonly Prepared[],
   committed: readonly CommittedRevision[],
+  environments: ReadonlyMap<number, EnvironmentAsOf> | undefined,
 ): Promise<Map<string, number>> {
-  const unchanged = parts.filter(({ isChanged }) => !isChanged).map(({ environment }) => environment.id);
+  const taken = new Set(committed.map(({ environmentId }) => environmentId));
+  const unchanged = parts.map(({ environment }) => environment.id).filter((id) => !taken.has(id));
   const heads = unchanged.length === 0 ? [] : await readHeads(tx, unchanged);
+  const isMoved = heads.some(
+    ({ environmentId, catalogRevision }) => environments?.get(environmentId)?.catalogRevision !== catalogRevision,
+  );
+  if (environments !== undefined && isMoved) throw new IdentityRace();
   const byId = new Map([...heads, ...committed].map(({ environmentId, revision }) => [environmentId, revision]));
   return new Map(parts.map(({ environment }) => [environment.key, byId.get(environment.id) ?? 0]));
-}
-
-function unknownEnvironment({ environmentKey, index }: EnvironmentChange): RollcallError {
-  return new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${environmentKey}' does not exist`, {
-    metadata: { environment: environmentKey, index: String(index) },
-  });
 }
 
 /** What brings a full state mends an identity of which an earlier change was skipped. */

@@ -1,6 +1,7 @@
 import { fromBinary, fromJson, type JsonValue } from '@bufbuild/protobuf';
 import { configureTextEncoding } from '@bufbuild/protobuf/wire';
-import { type Change, MAX_IDENTIFIER_LENGTH } from '../core/changes.js';
+import type { Change } from '../core/changes.js';
+import { checkIdentifier } from '../core/check-identifier.js';
 import { checkTrait, DEFAULT_TRAIT_LIMITS } from '../core/check-trait.js';
 import { RollcallError } from '../core/errors.js';
 import { formatTrait, isList } from '../core/trait-text.js';
@@ -145,21 +146,6 @@ export function checkEnvironmentKey(key: string): void {
     `an environment's key has 1 to ${MAX_ENVIRONMENT_KEY_LENGTH} characters, none of them NUL`,
     { metadata: { field: 'environment_key' } },
   );
-}
-
-/** Throws INVALID_IDENTIFIER for one that is empty, too long or holds what Postgres cannot store. */
-export function checkIdentifier(identifier: string): void {
-  const problem = identifierProblem(identifier);
-  if (problem !== undefined)
-    throw new RollcallError('INVALID_IDENTIFIER', `an identifier ${problem}`, { metadata: { field: 'identifier' } });
-}
-
-function identifierProblem(identifier: string): string | undefined {
-  if (identifier === '') return 'has at least 1 character';
-  if (identifier.length > MAX_IDENTIFIER_LENGTH && [...identifier].length > MAX_IDENTIFIER_LENGTH)
-    return `has at most ${MAX_IDENTIFIER_LENGTH} characters`;
-  if (identifier.includes('\0')) return 'holds no NUL character';
-  return identifier.isWellFormed() ? undefined : 'holds no lone surrogate';
 }
 
 function readId(id: bigint): number {

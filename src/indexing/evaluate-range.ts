@@ -22,10 +22,11 @@ export type RangeEvaluator = (sql: Sql, from: number, until: number) => Promise<
  */
 export async function rangeEvaluator(
   sql: Sql,
-  environment: Environment,
+  present: Environment,
   atom: { readonly id: number; readonly definition: AtomDefinition | undefined },
 ): Promise<RangeEvaluator> {
   const { definition } = atom;
+  const environment = { ...present, ...definition?.settings };
   if (definition === undefined || atom.id === UNIVERSE_ATOM_ID)
     return async (tx, from, until) => {
       const set = new OrdinalSet();
@@ -118,8 +119,9 @@ async function evaluateEach(
 ): Promise<OrdinalSet> {
   const set = new OrdinalSet();
   for await (const identities of scanIdentities(tx, environment.id, from, until, atom.needsTraits)) {
-    for (const { id, identifier, traits } of identities) {
-      if (atom.index.evaluate(atom.atomId, viewOf(environment, id, identifier, splitTraits(traits)))) set.add(id);
+    for (const { id, identifier, keyOverride, traits } of identities) {
+      const state = { identifier, keyOverride: keyOverride ?? undefined, traits: splitTraits(traits) };
+      if (atom.index.evaluate(atom.atomId, viewOf(environment, id, state))) set.add(id);
     }
   }
   return set;

@@ -3,6 +3,7 @@ import { atomsOfTree, compileSegment } from '../core/compile.js';
 import { RollcallError } from '../core/errors.js';
 import type { ImportedSegment } from '../core/import/imported-segment.js';
 import { type PlannedSegment, planImport } from '../core/import/plan-import.js';
+import { type NewAuditEntry, writeAudit } from '../storage/audit.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
 import {
@@ -14,8 +15,12 @@ import {
 } from '../storage/segments.js';
 import type { AtomDefinition } from '../core/atoms.js';
 import type { CommittedRevision } from './applier.js';
+import { segmentEntry } from './audit-states.js';
 import { takeSegmentRevision } from './catalog-writer.js';
 import { newestContext } from './required-atoms.js';
+
+/** Of each entry of the audit trail. */
+const NOTE = 'imported';
 
 /** How segments that are there already are treated: `create` wants none but the same. */
 export interface ImportOptions {
@@ -23,6 +28,7 @@ export interface ImportOptions {
   readonly mode: 'create' | 'replace';
   /** Nothing is written. */
   readonly isDryRun: boolean;
+  readonly actor: string;
 }
 
 /** What became of each segment, in the document's order, and the revisions that did it: none where nothing changed. */
@@ -35,7 +41,7 @@ export interface ImportedSegments {
 export async function importSegments(
   database: Database,
   imported: readonly ImportedSegment[],
-  { project, mode, isDryRun }: ImportOptions,
+  { project, mode, isDryRun, actor }: ImportOptions,
 ): Promise<ImportedSegments> {
   return inTransaction(database, { isolation: 'read committed' }, async (tx) => {
     await lockProject(tx, project);
@@ -44,7 +50,7 @@ export async function importSegments(
     if (mode === 'create') refuseUpdates(segments);
     const changed = segments.filter(({ outcome }) => outcome !== 'unchanged');
     if (isDryRun || changed.length === 0) return { segments, revisions: [] };
-    return { segments, revisions: await writeAll(tx, project, changed, existing) };
+    return { segments, revisions: await writeAll(tx, { project, actor }, changed, existing) };
   });
 }
 
@@ -60,15 +66,19 @@ function refuseUpdates(segments: readonly PlannedSegment[]): void {
 /** One revision for each environment, however many the segments are. */
 async function writeAll(
   tx: Sql,
-  project: string,
+  { project, actor }: Pick<ImportOptions, 'project' | 'actor'>,
   changed: readonly PlannedSegment[],
   existing: readonly StoredSegment[],
 ): Promise<CommittedRevision[]> {
-  const versions = new Map(existing.map(({ key, version }) => [key, version]));
+  const existingByKey = new Map(existing.map((segment) => [segment.key, segment]));
+  const entries: NewAuditEntry[] = [];
   for (const { key, name, description, definition } of changed) {
-    const version = (versions.get(key) ?? 0) + 1;
-    await writeSegment(tx, { project, key, name, description, definition, version, etag: randomUUID() });
+    const before = existingByKey.get(key);
+    const version = (before?.version ?? 0) + 1;
+    const after = await writeSegment(tx, { project, key, name, description, definition, version, etag: randomUUID() });
+    entries.push(segmentEntry(actor, after, { before, after }, NOTE));
   }
+  await writeAudit(tx, entries);
   const definitions = await readSegmentVersions(tx, project);
   const revisions: CommittedRevision[] = [];
   for (const environment of await environmentsOfProject(tx, project)) {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { lowestNeededRevision, unleasedAtoms } from '../storage/atoms.js';
+import { expireAudit } from '../storage/audit.js';
 import { type Database, inTransaction } from '../storage/database.js';
 import { expireWaitingCaptures } from '../storage/captures.js';
 import { expireDeadLetters } from '../storage/dead-letters.js';
@@ -7,7 +8,8 @@ import { deletedEnvironments, type Environment, listEnvironments, purgeEnvironme
 import { measureLog } from '../storage/log.js';
 import type { CommittedRevision } from './applier.js';
 import { Builds } from './builds.js';
-import { dropIdleAtoms, rebuildAtom } from './catalog-writer.js';
+import { dropExpiredAtoms, keepUpAtoms } from './atom-upkeep.js';
+import { rebuildAtom } from './catalog-writer.js';
 import { CorruptAtoms, fold, trim } from './fold.js';
 import { dropSupersededVersions } from './superseded-versions.js';
 
@@ -18,10 +20,15 @@ export interface MaintenanceOptions {
   /** What is logged is folded after this long, however little it is. */
   readonly foldIntervalMs: number;
   readonly logRetentionMs: number;
+  /** How long atoms are kept that nobody asks for and that no segment needs. */
   readonly draftExpiryMs: number;
+  /** The same, where a segment did, since then. */
+  readonly atomGraceMs: number;
   readonly buildRangeChunks: number;
   /** How long dead letters are kept. */
   readonly deadLetterRetentionMs: number;
+  /** How long entries of the audit trail are kept; Infinity for ever. */
+  readonly auditRetentionMs: number;
   readonly onCommitted: (revision: CommittedRevision) => void;
   /** Told how long each fold and build took that ended well. */
   readonly onMaintained?: (work: 'fold' | 'build', durationMs: number) => void;
@@ -33,6 +40,10 @@ const LOOK_FOR_BUILDS_MS = 500;
 const LOOK_AT_LOGS_MS = 1_000;
 const HOUSEKEEPING_MS = 10_000;
 const PURGE_ROWS = 10_000;
+/** Of one round. */
+const PURGE_MS = HOUSEKEEPING_MS;
+/** The atoms of percentage splits hold for one segment only: they are gone within the hour, with the rounds that note it and drop them. */
+const SPLIT_GRACE_MS = 55 * 60_000;
 const ENVIRONMENTS_PER_READ = 500;
 
 /**
@@ -45,6 +56,7 @@ export class Maintenance {
   readonly #builds: Builds;
   readonly #stopping = new AbortController();
   readonly #lastFoldMs = new Map<number, number>();
+  readonly #upkeeps = new Map<number, string>();
   readonly #rounds: Promise<void>[] = [];
   #wakeBuilder: () => void = () => undefined;
 
@@ -127,7 +139,7 @@ export class Maintenance {
     const seen = new Set<number>();
     await this.#forEachEnvironment(async (environment) => {
       seen.add(environment.id);
-      await this.#foldWhenDue(environment);
+      if (environment.state !== 'off') await this.#foldWhenDue(environment);
     });
     for (const id of this.#lastFoldMs.keys()) if (!seen.has(id)) this.#lastFoldMs.delete(id);
   }
@@ -158,28 +170,50 @@ export class Maintenance {
 
   async #keepHouse(): Promise<void> {
     await this.#forEachEnvironment(async (environment) => {
+      if (environment.state === 'off') return;
       await trim(this.#database, environment.id, this.#options.logRetentionMs);
-      const dropped = await dropIdleAtoms(this.#database, environment, this.#options.draftExpiryMs);
-      if (dropped !== undefined) this.#options.onCommitted(dropped);
+      await this.#keepUpAtoms(environment);
     });
     await dropSupersededVersions(this.#database).catch(this.#options.onError);
-    await this.#expireMessages().catch(this.#options.onError);
+    await this.#expireKept().catch(this.#options.onError);
+    await this.#purge();
+  }
+
+  async #keepUpAtoms(environment: Environment): Promise<void> {
+    const { draftExpiryMs, atomGraceMs, onCommitted } = this.#options;
+    const upkeep = await keepUpAtoms(this.#database, environment, this.#upkeeps.get(environment.id));
+    if (upkeep !== undefined) this.#upkeeps.set(environment.id, upkeep.found);
+    if (upkeep?.committed !== undefined) onCommitted(upkeep.committed);
+    const splitGraceMs = Math.min(atomGraceMs, SPLIT_GRACE_MS);
+    const expiry = { draftExpiryMs, graceMs: atomGraceMs, splitGraceMs };
+    const dropped = await dropExpiredAtoms(this.#database, environment, expiry);
+    if (dropped !== undefined) onCommitted(dropped);
+  }
+
+  /** What is left of deleted environments, in turn, for as long as one round takes: others wait for their housekeeping. */
+  async #purge(): Promise<void> {
+    const until = performance.now() + PURGE_MS;
     for (const id of await deletedEnvironments(this.#database.sql)) {
+      this.#upkeeps.delete(id);
       const purge = (): Promise<boolean> =>
         inTransaction(this.#database, { isolation: 'read committed' }, (tx) => purgeEnvironment(tx, id, PURGE_ROWS));
-      while (!this.#stopping.signal.aborted && !(await purge()));
+      while (!this.#stopping.signal.aborted && performance.now() < until && !(await purge()));
     }
   }
 
-  /** Dead letters, and captured rows that waited for another as long. */
-  async #expireMessages(): Promise<void> {
-    const { deadLetterRetentionMs } = this.#options;
-    for (const expire of [expireDeadLetters, expireWaitingCaptures]) {
-      while (
-        !this.#stopping.signal.aborted &&
-        (await expire(this.#database.sql, deadLetterRetentionMs, PURGE_ROWS)) === PURGE_ROWS
-      );
-    }
+  /** Dead letters, captured rows that waited for another as long, and entries of the audit trail. */
+  async #expireKept(): Promise<void> {
+    const { deadLetterRetentionMs, auditRetentionMs } = this.#options;
+    await this.#expire(expireDeadLetters, deadLetterRetentionMs);
+    await this.#expire(expireWaitingCaptures, deadLetterRetentionMs);
+    if (auditRetentionMs !== Infinity) await this.#expire(expireAudit, auditRetentionMs);
+  }
+
+  async #expire(expire: typeof expireAudit, retentionMs: number): Promise<void> {
+    while (
+      !this.#stopping.signal.aborted &&
+      (await expire(this.#database.sql, retentionMs, PURGE_ROWS)) === PURGE_ROWS
+    );
   }
 
   async #forEachEnvironment(work: (environment: Environment) => Promise<void> | void): Promise<void> {

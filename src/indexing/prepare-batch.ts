@@ -2,11 +2,18 @@ import { RollcallError } from '../core/errors.js';
 import { FlipCollector, type RevisionFlips } from '../core/flips.js';
 import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
-import { findIdentities, type FoundIdentity, lockIdentities, type Wanted } from '../storage/identities.js';
+import { findIdentities, type FoundIdentity, inLockOrder, lockIdentities, type Wanted } from '../storage/identities.js';
 import { partsOf } from './batch-parts.js';
 import { FirstFailure } from './first-failure.js';
-import { coalesce, type Coalesced, type NumberedChange, type Part, type Refusal } from './working-set.js';
-import { deletedIds, rowsToWrite, writeRows } from './write-rows.js';
+import {
+  coalesce,
+  type Coalesced,
+  type NumberedChange,
+  type Part,
+  type Refusal,
+  type Transition,
+} from './working-set.js';
+import { beginRows, deletedIds, rowsToWrite, type RowsToWrite, writeRows } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
 
 /** One environment's share of a batch, its rows written, waiting for its revision. */
@@ -18,6 +25,9 @@ export interface Prepared {
   readonly flips: RevisionFlips;
   readonly catalogLoad: number;
   readonly isChanged: boolean;
+  /** How many identities differ in the end. */
+  readonly changed: number;
+  readonly leaving: readonly LeftIdentifier[];
   readonly deleted: readonly number[];
   readonly unchanged: number;
   /** Changes that were left out. */
@@ -27,10 +37,19 @@ export interface Prepared {
 /** What becomes of a part, but for the identities themselves: thousands of maps would outlive the young generation. */
 export interface PreparedPart {
   readonly part: Part;
-  readonly isChanged: boolean;
+  /** How many identities differ in the end. */
+  readonly changed: number;
+  /** Identifiers that identities had and gave up, and their ids. */
+  readonly leaving: readonly LeftIdentifier[];
   readonly deleted: readonly number[];
   readonly unchanged: number;
   readonly refused: readonly Refusal[];
+}
+
+/** An identifier that an identity had before the batch and has no more. */
+export interface LeftIdentifier {
+  readonly id: number;
+  readonly identifier: string;
 }
 
 /** A part that is being written; `writing` ends when its rows are. */
@@ -49,6 +68,8 @@ export interface Preparation {
   readonly isWhole: boolean;
   /** Where identities are read ahead, without locks; undefined: under locks, in the transaction. */
   readonly reader: Sql | undefined;
+  /** None of the identities is expected to be there, tombstones included: nothing is read. Where one is, IdentityRace. */
+  readonly areNew?: boolean;
 }
 
 /**
@@ -70,8 +91,9 @@ export async function prepare(
   const failure = new FirstFailure();
   const parts: WritingPart[] = [];
   try {
-    const begin = (part: Part) => parts.push(beginWriting(tx, environment, part, { catalog, flips, failure }));
-    await beginAll(tx, environment, changes, { ...how, failure, begin });
+    const found = { catalog, flips, failure, parts };
+    if (how.areNew === true) await writeNew(tx, environment, changes, { ...how, ...found });
+    else await writeFound(tx, environment, changes, { ...how, ...found });
     if (how.isWhole) throwFirst(parts.flatMap((part) => part.refused));
     await Promise.all(parts.map(({ writing }) => writing));
   } catch (error) {
@@ -88,35 +110,61 @@ export async function prepare(
 
 /** A part's outcome. */
 export function preparedPart(part: Part, { changed, unchanged, refused }: Coalesced): PreparedPart {
-  return { part, isChanged: changed.length > 0, deleted: deletedIds(changed), unchanged, refused };
+  return {
+    part,
+    changed: changed.length,
+    leaving: leftIdentifiers(changed),
+    deleted: deletedIds(changed),
+    unchanged,
+    refused,
+  };
+}
+
+function leftIdentifiers(changed: readonly Transition[]): LeftIdentifier[] {
+  const left: LeftIdentifier[] = [];
+  for (const { id, before, after } of changed)
+    if (before !== undefined && before.identifier !== after?.identifier)
+      left.push({ id, identifier: before.identifier });
+  return left;
 }
 
 /** The outcomes of all parts; `refused` are changes that were in none. */
 export function joinParts(
   parts: readonly PreparedPart[],
   refused: readonly Refusal[],
-): Pick<Prepared, 'parts' | 'isChanged' | 'deleted' | 'unchanged' | 'refused'> {
+): Pick<Prepared, 'parts' | 'isChanged' | 'changed' | 'leaving' | 'deleted' | 'unchanged' | 'refused'> {
+  const changed = parts.reduce((sum, part) => sum + part.changed, 0);
   return {
     parts: parts.map(({ part }) => part),
-    isChanged: parts.some((part) => part.isChanged),
+    isChanged: changed > 0,
+    changed,
+    leaving: parts.flatMap(({ leaving }) => leaving),
     deleted: parts.flatMap(({ deleted }) => deleted),
     unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
     refused: [...refused, ...parts.flatMap((part) => part.refused)],
   };
 }
 
-interface Beginning extends Preparation {
+interface Writing extends Preparation {
+  readonly flips: FlipCollector;
   readonly failure: FirstFailure;
-  readonly begin: (part: Part) => void;
+  /** Those that are being written. */
+  readonly parts: WritingPart[];
+}
+
+interface PartWriter {
+  readonly write: (rows: RowsToWrite) => Promise<void>;
 }
 
 /** Begins to write what is there as soon as it is read, in the order of locks, and last what is to be created. */
-async function beginAll(
+async function writeFound(
   tx: Sql,
   environment: Environment,
   changes: readonly NumberedChange[],
-  { allot, reader, failure, begin }: Beginning,
+  { allot, reader, failure, catalog, flips, parts }: Writing,
 ): Promise<void> {
+  const write = (rows: RowsToWrite): Promise<void> => writeRows(tx, environment.id, rows);
+  const begin = (part: Part) => parts.push(beginWriting(environment, part, { catalog, flips, failure, write }));
   const creating: NumberedChange[] = [];
   const find = (wanted: Wanted): Promise<FoundIdentity[]> =>
     reader === undefined ? lockIdentities(tx, environment.id, wanted) : findIdentities(reader, environment.id, wanted);
@@ -131,6 +179,38 @@ async function beginAll(
   creating.sort((a, b) => a.index - b.index);
   begin({ changes: creating, rows: [], ordinals: await allotFor(missing([], creating), allot) });
 }
+
+/** New identities that are sent at once: while Postgres works on them, what becomes of the next is found. */
+const NEW_IDENTITIES_AT_ONCE = 250;
+
+/** Sends what is to be created, in the order of locks, without reading anything. */
+async function writeNew(
+  tx: Sql,
+  environment: Environment,
+  changes: readonly NumberedChange[],
+  { allot, failure, catalog, flips, parts }: Writing,
+): Promise<void> {
+  if (changes.length === 0) return;
+  const ordinals = environment.ordinalMode === 'given' ? NO_ORDINALS : await allotFor(missing([], changes), allot);
+  const ordered = inLockOrder(changes.map((change) => ({ id: 0, identifier: change.change.identifier, change })));
+  const rows = await beginRows(tx, environment.id);
+  const write = (some: RowsToWrite): Promise<void> => {
+    rows.write(some);
+    return Promise.resolve();
+  };
+  try {
+    for (let at = 0; at < ordered.length; at += NEW_IDENTITIES_AT_ONCE) {
+      const own = ordered.slice(at, at + NEW_IDENTITIES_AT_ONCE).map(({ change }) => change);
+      parts.push(beginWriting(environment, { changes: own, rows: [], ordinals }, { catalog, flips, failure, write }));
+    }
+  } catch (error) {
+    rows.abort();
+    throw error;
+  }
+  await failure.watch(rows.end());
+}
+
+const NO_ORDINALS: ReadonlyMap<string, number> = new Map();
 
 /** The changes of identities that are there or only deleted, and those of identities that the batch may create. */
 export function divide(
@@ -157,17 +237,12 @@ export async function allotFor(identifiers: readonly string[], allot: Allot): Pr
 
 /** Sends what is to be written and finds the flips meanwhile. */
 function beginWriting(
-  tx: Sql,
   environment: Environment,
   part: Part,
-  {
-    catalog,
-    flips,
-    failure,
-  }: { readonly catalog: WriterCatalog; readonly flips: FlipCollector; readonly failure: FirstFailure },
+  { catalog, flips, failure, write }: Pick<Writing, 'catalog' | 'flips' | 'failure'> & PartWriter,
 ): WritingPart {
   const coalesced = coalesce(environment, part);
-  const writing = failure.watch(writeRows(tx, environment.id, rowsToWrite(coalesced.changed, part.rows)));
+  const writing = failure.watch(write(rowsToWrite(coalesced.changed, part.rows)));
   catalog.collectFlips(coalesced.changed, flips);
   return { ...preparedPart(part, coalesced), writing };
 }

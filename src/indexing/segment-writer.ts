@@ -10,20 +10,25 @@ import {
   type SegmentDefinition,
 } from '../core/segments.js';
 import { keyFinder, withKeys } from '../core/import/segment-names.js';
+import { isSameSegment } from '../core/same-segment.js';
+import { writeAudit } from '../storage/audit.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { environmentsOfProject } from '../storage/environments.js';
-import { findOperandList, writeOperandList } from '../storage/operand-lists.js';
+import { findListContent, findOperandList, writeOperandList } from '../storage/operand-lists.js';
 import {
   deleteSegment,
   findSegment,
   lockProject,
+  readReachable,
   readSegments,
   readSegmentVersions,
+  referrersOf,
   type SegmentVersion,
   type StoredSegment,
   writeSegment,
 } from '../storage/segments.js';
 import type { CommittedRevision } from './applier.js';
+import { listEntry, segmentEntry } from './audit-states.js';
 import { takeCatalogRevision, takeSegmentRevision } from './catalog-writer.js';
 import { newestContext } from './required-atoms.js';
 
@@ -36,62 +41,70 @@ export interface SegmentDraft {
   readonly definition: SegmentDefinition;
 }
 
+/** Which segment, as a caller knows it. */
+export interface KnownSegment {
+  readonly project: string;
+  readonly key: string;
+  /** '' for any. */
+  readonly etag: string;
+}
+
 /** A segment that was written, with the revision that did it in each environment of its project. */
 export interface WrittenSegment {
   readonly segment: StoredSegment;
   readonly revisions: readonly CommittedRevision[];
 }
 
+/** Segments that an error names. */
+const MAX_NAMED = 20;
+
 /** Stands for any environment where a project has none yet, so that segments are checked all the same. */
-const NO_ENVIRONMENT = { key: '', name: '' };
+const NO_ENVIRONMENT = { key: '', name: '', identityKeyMode: 'composite' } as const;
 
 /** Creates a segment. Throws SEGMENT_EXISTS, or what `checkSegment` throws. */
-export async function createSegment(database: Database, draft: SegmentDraft): Promise<WrittenSegment> {
+export async function createSegment(database: Database, draft: SegmentDraft, actor: string): Promise<WrittenSegment> {
   return inProject(database, draft.project, async (tx) => {
     if ((await findSegment(tx, draft.project, draft.key)) !== undefined) {
       throw new RollcallError('SEGMENT_EXISTS', `the segment '${draft.key}' exists already`, {
         metadata: { segment: draft.key },
       });
     }
-    return write(tx, draft, 1);
+    return write(tx, await resolve(tx, draft), { actor });
   });
 }
 
-/** Replaces a segment. `etag` is that of the segment as the caller knows it, '' for any. Throws SEGMENT_NOT_FOUND, ETAG_MISMATCH, or what `checkSegment` throws. */
+/** Replaces a segment, unless it is the same. Throws SEGMENT_NOT_FOUND, ETAG_MISMATCH, or what `checkSegment` throws. */
 export async function updateSegment(
   database: Database,
-  project: string,
-  key: string,
-  etag: string,
+  known: KnownSegment,
   change: (segment: StoredSegment) => SegmentDraft,
+  actor: string,
 ): Promise<WrittenSegment> {
-  return inProject(database, project, async (tx) => {
-    const segment = await expectSegment(tx, project, key, etag);
-    return write(tx, change(segment), segment.version + 1);
+  return inProject(database, known.project, async (tx) => {
+    const segment = await expectSegment(tx, known);
+    const draft = await resolve(tx, change(segment));
+    return isSameSegment(draft, segment) ? { segment, revisions: [] } : write(tx, draft, { actor, earlier: segment });
   });
 }
 
 /** Deletes a segment at once, at any size. Throws SEGMENT_NOT_FOUND, ETAG_MISMATCH, SEGMENT_REFERENCED. */
 export async function removeSegment(
   database: Database,
-  project: string,
-  key: string,
-  etag: string,
+  known: KnownSegment,
+  actor: string,
 ): Promise<readonly CommittedRevision[]> {
+  const { project, key } = known;
   return inProject(database, project, async (tx) => {
-    await expectSegment(tx, project, key, etag);
-    const referrers = new Set(
-      (await readSegmentVersions(tx, project))
-        .filter((version) => version.key !== key && refersTo(version.definition, key))
-        .map((version) => version.key),
-    );
-    if (referrers.size > 0) {
-      const names = [...referrers].slice(0, 20).join(', ');
+    const segment = await expectSegment(tx, known);
+    const referrers = await referrersOf(tx, project, key, MAX_NAMED);
+    if (referrers.length > 0) {
+      const names = referrers.join(', ');
       throw new RollcallError('SEGMENT_REFERENCED', `other segments refer to '${key}': ${names}`, {
         metadata: { segment: key, segments: names },
       });
     }
     await deleteSegment(tx, project, key);
+    await writeAudit(tx, [segmentEntry(actor, segment, { before: segment })]);
     const revisions: CommittedRevision[] = [];
     for (const environment of await environmentsOfProject(tx, project))
       revisions.push(await takeCatalogRevision(tx, environment));
@@ -99,27 +112,26 @@ export async function removeSegment(
   });
 }
 
-/** One that an import disabled keeps nothing from being deleted: two of them may refer to each other. */
-function refersTo(definition: SegmentDefinition, key: string): boolean {
-  return definition.disabledReason === undefined && referencesOf(definition).has(key);
-}
-
 /** Stores an operand list under a name and moves the segments that refer to it to its new content. Throws INVALID_OPERAND where it is too large. */
 export async function putList(
   database: Database,
-  project: string,
-  name: string,
-  values: ReadonlySet<string>,
+  list: { readonly project: string; readonly name: string; readonly values: ReadonlySet<string> },
+  actor: string,
 ): Promise<{ sha256: string; revisions: readonly CommittedRevision[] }> {
+  const { project, name, values } = list;
   checkListSize(values);
   return inProject(database, project, async (tx) => {
-    const earlier = await findOperandList(tx, project, name);
+    const before = await findListContent(tx, project, name);
     const sha256 = await writeOperandList(tx, project, name, values);
     const revisions: CommittedRevision[] = [];
-    if (earlier === undefined || earlier === sha256) return { sha256, revisions };
+    if (before?.sha256 === sha256) return { sha256, revisions };
+    await writeAudit(tx, [listEntry(actor, list, { before, after: { size: values.size, sha256 } })]);
+    if (before === undefined) return { sha256, revisions };
+    const note = `the list '${name}' has other values`;
     for (const key of keysReferringTo(name, await readSegmentVersions(tx, project))) {
-      const segment = await findSegment(tx, project, key);
-      if (segment !== undefined) revisions.push(...(await write(tx, segment, segment.version + 1)).revisions);
+      const earlier = await findSegment(tx, project, key);
+      if (earlier === undefined) continue;
+      revisions.push(...(await write(tx, await resolve(tx, earlier), { actor, earlier, note })).revisions);
     }
     return { sha256, revisions };
   });
@@ -132,7 +144,7 @@ async function inProject<T>(database: Database, project: string, work: (tx: Sql)
   });
 }
 
-async function expectSegment(tx: Sql, project: string, key: string, etag: string): Promise<StoredSegment> {
+async function expectSegment(tx: Sql, { project, key, etag }: KnownSegment): Promise<StoredSegment> {
   const segment = await findSegment(tx, project, key);
   if (segment === undefined)
     throw new RollcallError('SEGMENT_NOT_FOUND', `the segment '${key}' does not exist`, { metadata: { segment: key } });
@@ -144,21 +156,38 @@ async function expectSegment(tx: Sql, project: string, key: string, etag: string
   return segment;
 }
 
+/** Who writes a segment, what it was before if it was there, and why where that is not plain. */
+interface Occasion {
+  readonly actor: string;
+  readonly earlier?: StoredSegment;
+  readonly note?: string;
+}
+
 /** Checks and writes a version, and registers the atoms it needs in every environment of the project, in the same transaction. */
-async function write(tx: Sql, draft: SegmentDraft, version: number): Promise<WrittenSegment> {
-  const { project, key } = draft;
-  const named = await resolveNames(tx, project, draft.definition);
-  const definition = { ...named, rules: await resolveLists(tx, project, named.rules) };
-  const versions = [{ key, version, etag: '', definition }, ...(await readSegmentVersions(tx, project))];
+async function write(tx: Sql, draft: SegmentDraft, { actor, earlier, note }: Occasion): Promise<WrittenSegment> {
+  const { project, key, definition } = draft;
+  const version = (earlier?.version ?? 0) + 1;
+  const versions = [
+    { key, version, etag: '', definition },
+    ...(await readReachable(tx, project, referencesOf(definition))),
+  ];
   const environments = await environmentsOfProject(tx, project);
   checkSegment(key, definition, newestContext(NO_ENVIRONMENT, versions));
-  const segment = await writeSegment(tx, { ...draft, definition, version, etag: randomUUID() });
+  const segment = await writeSegment(tx, { ...draft, version, etag: randomUUID() });
+  await writeAudit(tx, [segmentEntry(actor, segment, { before: earlier, after: segment }, note)]);
   const revisions: CommittedRevision[] = [];
   for (const environment of environments) {
     const compiled = checkSegment(key, definition, newestContext(environment, versions));
     revisions.push(await takeSegmentRevision(tx, environment, atomsOfTree(compiled)));
   }
   return { segment, revisions };
+}
+
+/** The draft with what its conditions name: segments by their keys, lists by what they hold now. Throws LIST_NOT_FOUND. */
+async function resolve(tx: Sql, { project, key, name, description, definition }: SegmentDraft): Promise<SegmentDraft> {
+  const named = await resolveNames(tx, project, definition);
+  const rules = await resolveLists(tx, project, named.rules);
+  return { project, key, name, description, definition: { ...named, rules } };
 }
 
 /** The definition with the keys of the segments that its conditions name: in litestar-flags a segment is also known by its name or id. */

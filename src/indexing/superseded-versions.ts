@@ -11,7 +11,7 @@ import {
   readSegmentVersions,
   type SegmentVersion,
 } from '../storage/segments.js';
-import { newestContext } from './required-atoms.js';
+import { newestContext, newestOf } from './required-atoms.js';
 
 /** Removes the earlier definitions of segments whose newest one is served in every environment of the project. */
 export async function dropSupersededVersions(database: Database): Promise<void> {
@@ -20,11 +20,18 @@ export async function dropSupersededVersions(database: Database): Promise<void> 
       await lockProject(tx, project);
       const versions = await readSegmentVersions(tx, project);
       const ready = await readyAtoms(tx, project);
-      for (const newest of newestOf(versions))
+      for (const newest of newestOfSeveral(versions))
         if (await isServed(tx, project, newest, versions, ready))
           await deleteSegmentVersions(tx, project, newest.key, newest.version);
     });
   }
+}
+
+/** The newest definitions of the segments that have earlier ones. */
+function newestOfSeveral(versions: readonly SegmentVersion[]): SegmentVersion[] {
+  const newest = new Set(newestOf(versions));
+  const several = new Set(versions.filter((version) => !newest.has(version)).map(({ key }) => key));
+  return [...newest].filter(({ key }) => several.has(key));
 }
 
 async function readyAtoms(tx: Sql, project: string): Promise<ReadonlyMap<number, ReadonlySet<string>>> {
@@ -34,12 +41,6 @@ async function readyAtoms(tx: Sql, project: string): Promise<ReadonlyMap<number,
     ready.set(id, new Set(atoms.filter(({ state }) => state === 'ready').map(({ key }) => key)));
   }
   return ready;
-}
-
-function newestOf(versions: readonly SegmentVersion[]): SegmentVersion[] {
-  const newest = new Map<string, SegmentVersion>();
-  for (const version of versions) if (!newest.has(version.key)) newest.set(version.key, version);
-  return [...newest.values()];
 }
 
 async function isServed(

@@ -3,7 +3,7 @@ import { RollcallError } from '../core/errors.js';
 import { OverlaidTraits } from '../core/overlaid-traits.js';
 import { joinTraits, splitTraits } from '../core/trait-text.js';
 import type { Environment, OrdinalMode } from '../storage/environments.js';
-import type { FoundIdentity, StoredIdentity } from '../storage/identities.js';
+import type { FoundIdentity } from '../storage/identities.js';
 
 /** A change with its place in what the caller sent, for errors. */
 export interface NumberedChange {
@@ -20,6 +20,7 @@ export interface Transition {
 
 export interface IdentityState {
   readonly identifier: string;
+  readonly keyOverride: string | undefined;
   readonly traits: ReadonlyMap<string, string>;
 }
 
@@ -92,12 +93,13 @@ class WorkingSet {
   readonly #byId = new Map<number, Working>();
   readonly #idByIdentifier = new Map<string, number>();
 
-  constructor(mode: OrdinalMode, live: readonly StoredIdentity[], ordinals: ReadonlyMap<string, number>) {
+  constructor(mode: OrdinalMode, live: readonly FoundIdentity[], ordinals: ReadonlyMap<string, number>) {
     this.#mode = mode;
     this.#ordinals = ordinals;
-    for (const { id, identifier, traits } of live) {
-      const before = { identifier, traits: splitTraits(traits) };
-      const after = { identifier, traits: new OverlaidTraits(before.traits) };
+    for (const { id, identifier, traits, keyOverride: stored } of live) {
+      const keyOverride = stored ?? undefined;
+      const before = { identifier, keyOverride, traits: splitTraits(traits) };
+      const after = { identifier, keyOverride, traits: new OverlaidTraits(before.traits) };
       this.#byId.set(id, { id, before, beforeLength: traits.length, after });
       this.#idByIdentifier.set(identifier, id);
     }
@@ -114,8 +116,10 @@ class WorkingSet {
     checkTraitsSize(traits, working.beforeLength, index);
     if (known !== undefined && known !== id) this.#delete(known);
     if (known !== id) this.#identify(id, change.identifier, earlier?.identifier);
-    if (earlier?.traits === traits && earlier.identifier === change.identifier) return false;
-    working.after = { identifier: change.identifier, traits };
+    const { identifier, keyOverride = earlier?.keyOverride } = change;
+    if (earlier?.traits === traits && earlier.identifier === identifier && earlier.keyOverride === keyOverride)
+      return false;
+    working.after = { identifier, keyOverride, traits };
     return true;
   }
 
@@ -177,7 +181,11 @@ const NO_TRAITS: ReadonlyMap<string, string> = new Map();
 /** Whether any answer can tell the two states apart. */
 function isDifferent({ before, after }: Transition): boolean {
   if (before === undefined || after === undefined) return before !== after;
-  return before.identifier !== after.identifier || after.traits.differences.size > 0;
+  return (
+    before.identifier !== after.identifier ||
+    before.keyOverride !== after.keyOverride ||
+    after.traits.differences.size > 0
+  );
 }
 
 /** `beforeLength` is that of the text that the traits lie over. */

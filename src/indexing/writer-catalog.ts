@@ -1,5 +1,5 @@
 import { AtomIndex } from '../core/atom-index/atom-index.js';
-import type { ReportFlip } from '../core/atom-index/value-index.js';
+import type { IdentityKeyMode } from '../core/environment-settings.js';
 import { type FlipCollector, UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { IdentityView } from '../core/properties/properties.js';
 import { readAtoms, type StoredAtom } from '../storage/atoms.js';
@@ -17,7 +17,8 @@ export interface SeenRevision {
 /** What a writer knows of an environment's atoms: all of them, ready or building, as of one catalog revision. */
 export class WriterCatalog {
   readonly #environment: Environment;
-  readonly #index: AtomIndex;
+  /** By the mode of `identity.key` that atoms see; those that see none are with those of the environment's mode. While that is switched there are atoms of both. */
+  readonly #indexes: ReadonlyMap<IdentityKeyMode, AtomIndex>;
   readonly #keys = new Map<number, string>();
   #revision = -1;
   #loads = 0;
@@ -25,12 +26,14 @@ export class WriterCatalog {
 
   constructor(environment: Environment) {
     this.#environment = environment;
-    this.#index = new AtomIndex(environment);
+    const other = environment.identityKeyMode === 'id' ? 'composite' : 'id';
+    const modes = [environment.identityKeyMode, other] as const;
+    this.#indexes = new Map(modes.map((mode) => [mode, new AtomIndex(environment)]));
   }
 
   /** How many atoms it has. */
   get size(): number {
-    return this.#index.size;
+    return this.#keys.size;
   }
 
   /** How often it was loaded: what two loads gave may differ. */
@@ -75,51 +78,76 @@ export class WriterCatalog {
     const present = new Set(atoms.map(({ id }) => id));
     for (const { id, key, definition } of atoms) {
       if (this.#keys.get(id) === key) continue;
-      this.#index.add(id, definition, lists.get(definition.list));
+      this.#remove(id);
+      const mode = definition.settings?.identityKeyMode ?? this.#environment.identityKeyMode;
+      this.#indexes.get(mode)?.add(id, definition, lists.get(definition.list));
       this.#keys.set(id, key);
     }
     for (const id of this.#keys.keys()) {
       if (present.has(id)) continue;
-      this.#index.remove(id);
+      this.#remove(id);
       this.#keys.delete(id);
     }
   }
 
+  #remove(id: number): void {
+    for (const index of this.#indexes.values()) index.remove(id);
+  }
+
   /** Collects which atoms the transitions flip, the universe among them. Differences come from values, never from bitmaps. */
   collectFlips(transitions: readonly Transition[], flips: FlipCollector): void {
-    let ordinal = 0;
-    const report = (atomId: number, isSet: boolean): void => flips.add(atomId, ordinal, isSet);
-    for (const { id, before, after } of transitions) {
-      ordinal = id;
-      if (before !== undefined && after !== undefined) this.#flipChanged(id, before, after, report);
-      else if (before !== undefined || after !== undefined) {
-        report(UNIVERSE_ATOM_ID, after !== undefined);
-        this.#index.flips(this.#view(id, before), this.#view(id, after), report);
-      }
-    }
-  }
-
-  #flipChanged(id: number, before: IdentityState, after: ChangedState, report: ReportFlip): void {
-    const old = viewOf(this.#environment, id, before.identifier, before.traits);
-    const now =
-      after.identifier === before.identifier
-        ? { id, identifier: old.identifier, key: old.key, traits: after.traits }
-        : viewOf(this.#environment, id, after.identifier, after.traits);
-    this.#index.flips(old, now, report, after.traits.differences.keys());
-  }
-
-  #view(id: number, state: IdentityState | undefined): IdentityView | undefined {
-    return state === undefined ? undefined : viewOf(this.#environment, id, state.identifier, state.traits);
+    for (const { id, before, after } of transitions)
+      if ((before === undefined) !== (after === undefined)) flips.add(UNIVERSE_ATOM_ID, id, after !== undefined);
+    for (const [identityKeyMode, index] of this.#indexes)
+      if (index.size > 0) collectFrom(index, { ...this.#environment, identityKeyMode }, transitions, flips);
   }
 }
 
-/** An identity as conditions see it in this environment. */
-export function viewOf(
+function collectFrom(
+  index: AtomIndex,
   environment: Environment,
+  transitions: readonly Transition[],
+  flips: FlipCollector,
+): void {
+  let ordinal = 0;
+  const report = (atomId: number, isSet: boolean): void => flips.add(atomId, ordinal, isSet);
+  for (const { id, before, after } of transitions) {
+    ordinal = id;
+    const old = before && viewOf(environment, id, before);
+    if (old === undefined || before === undefined || after === undefined)
+      index.flips(old, after && viewOf(environment, id, after), report);
+    else index.flips(old, viewAfter(environment, old, before, after), report, after.traits.differences.keys());
+  }
+}
+
+function viewAfter(
+  environment: Environment,
+  { id, identifier, key }: IdentityView,
+  before: IdentityState,
+  after: ChangedState,
+): IdentityView {
+  return after.identifier === before.identifier && after.keyOverride === before.keyOverride
+    ? { id, identifier, key, traits: after.traits }
+    : viewOf(environment, id, after);
+}
+
+/** An identity as conditions see it in this environment, with its mode of `identity.key`. */
+export function viewOf(
+  environment: Pick<Environment, 'key' | 'ordinalMode' | 'identityKeyMode'>,
+  id: number,
+  { identifier, keyOverride, traits }: IdentityState,
+): IdentityView {
+  return { id, identifier, key: identityKey(environment, id, identifier, keyOverride), traits };
+}
+
+/** An ordinal that Rollcall allots means nothing outside. */
+function identityKey(
+  { key, ordinalMode, identityKeyMode }: Pick<Environment, 'key' | 'ordinalMode' | 'identityKeyMode'>,
   id: number,
   identifier: string,
-  traits: ReadonlyMap<string, string>,
-): IdentityView {
-  const key = environment.identityKeyMode === 'id' ? String(id) : `${environment.key}_${identifier}`;
-  return { id, identifier, key, traits };
+  keyOverride: string | undefined,
+): string {
+  if (identityKeyMode === 'id' && ordinalMode === 'given') return String(id);
+  const composite = `${key}_${identifier}`;
+  return identityKeyMode === 'id' ? (keyOverride ?? composite) : composite;
 }

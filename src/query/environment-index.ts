@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.js';
 import type { Environment, Head } from '../storage/environments.js';
 import { CheckPlans } from './check-plans.js';
 import { ComposedSets, UNIVERSE_KEY } from './composed-sets.js';
+import { expectAnswering } from './environment-state.js';
 import { KeptValues } from './kept-values.js';
 import { LoadTurns } from './load-turns.js';
 import { applyFlips, type AtomVersion, LoadedAtoms } from './loaded-atoms.js';
@@ -50,7 +51,6 @@ export interface RevisionNews {
  * step, so between two awaits everything here is at `revision` (I5).
  */
 export class EnvironmentIndex {
-  readonly environment: Environment;
   /** The stored lists that conditions refer to. */
   readonly operandLists: OperandLists;
   /** Segments made ready for identities whose traits callers bring. */
@@ -65,6 +65,7 @@ export class EnvironmentIndex {
     (atomIds) => this.#loadNow(atomIds),
     () => this.#revision,
   );
+  #environment: Environment;
   #catalog: ReaderCatalog | undefined;
   #revision = -1;
   #committedAt = new Date(0);
@@ -75,13 +76,18 @@ export class EnvironmentIndex {
 
   constructor(database: Database, environment: Environment, options: IndexOptions) {
     this.#database = database;
-    this.environment = environment;
+    this.#environment = environment;
     this.#options = options;
     this.#atoms = new LoadedAtoms(options.chunkCache, `${environment.id}`);
     this.#composed = new ComposedSets(options.composedCache, `${environment.id}:now`);
     this.#selections = new KeptValues(options.composedCache, `${environment.id}:kept`);
     this.operandLists = new OperandLists(database, options.composedCache, `${environment.id}:list`);
     this.checkPlans = new CheckPlans(options.composedCache, `${environment.id}:check`);
+  }
+
+  /** As of the last catalog that was loaded; its id and key never change. */
+  get environment(): Environment {
+    return this.#environment;
   }
 
   /** The revision of everything in memory; -1 before the first load. */
@@ -99,7 +105,7 @@ export class EnvironmentIndex {
     return this.#asOf;
   }
 
-  /** Throws DATABASE_UNAVAILABLE where nothing was loaded yet, or the database has been away for too long. */
+  /** Throws DATABASE_UNAVAILABLE where nothing was loaded yet, or the database has been away for too long; and as `expectAnswering`. */
   get catalog(): ReaderCatalog {
     const ageMs = performance.now() - this.#confirmedAtMs;
     if (this.#catalog === undefined || ageMs > this.#options.maxStalenessMs) {
@@ -111,6 +117,7 @@ export class EnvironmentIndex {
         },
       );
     }
+    expectAnswering(this.#environment);
     return this.#catalog;
   }
 
@@ -243,15 +250,19 @@ export class EnvironmentIndex {
 
   /** Forgets everything. */
   clear(): void {
-    this.#atoms.clear();
-    this.#composed.clear();
-    this.#selections.clear();
+    this.#forgetBitmaps();
     this.operandLists.clear();
     this.checkPlans.clear();
     this.#catalog = undefined;
     this.#revision = -1;
     this.#asOf = new Date(0);
     this.#turns.forgetHint();
+  }
+
+  #forgetBitmaps(): void {
+    this.#atoms.clear();
+    this.#composed.clear();
+    this.#selections.clear();
   }
 
   async #loadNow(atomIds: readonly number[]): Promise<void> {
@@ -293,7 +304,10 @@ export class EnvironmentIndex {
   }
 
   #take({ head, log, bases, catalog }: IndexSnapshot): void {
-    if (catalog !== undefined) this.#catalog = catalog;
+    if (catalog !== undefined) {
+      this.#catalog = catalog;
+      this.#environment = catalog.environment;
+    }
     for (const { revision, flips } of log) if (this.#revision >= 0 && revision > this.#revision) this.#apply(flips);
     for (const [id, { baseRevision, registeredRevision, set }] of bases) {
       for (const { revision, flips } of log) {
@@ -303,6 +317,7 @@ export class EnvironmentIndex {
       this.#atoms.put({ id, registeredRevision }, set);
     }
     if (catalog !== undefined) this.#dropOutdated(catalog);
+    if (this.#environment.state === 'off') this.#forgetBitmaps();
     this.#moveTo(head.revision, head.committedAt);
     this.#confirmed(head);
   }

@@ -31,20 +31,20 @@ export async function explain(
 ): Promise<Explanation> {
   await reachFreshness(index, freshness);
   const choose = (catalog: ReaderCatalog): ServedSegment => catalog.withAllAtoms(serveTarget(catalog, target));
-  const explainWith = (truthNow: () => Truth): Promise<Explanation> =>
+  const explainWith = (truthNow: (served: ServedSegment) => Truth): Promise<Explanation> =>
     serveAll(
       index,
       choose,
       (served) => [served],
       (served) => {
         expectRevision(index, freshness);
-        const root = explainNode(index, served.compiled, truthNow());
+        const root = explainNode(index, served.compiled, truthNow(served));
         return { served, root, revision: index.revision, asOf: index.asOf };
       },
     );
   if (identity.kind === 'inline') {
     const truth = await inlineTruth(index, identity, choose(index.catalog).atoms.values());
-    return explainWith(() => truth);
+    return explainWith(truth);
   }
   return withStoredIdentity(database, index, identity, (ordinal) => explainWith(() => storedTruth(index, ordinal)));
 }

@@ -7,6 +7,7 @@ import type { Database } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
 import { findIdentity } from '../storage/identities.js';
 import type { EnvironmentIndex } from './environment-index.js';
+import type { ServedSegment } from './reader-catalog.js';
 
 /** Which identity is asked about: one that is stored, or one whose traits (JSON texts) the caller brings. */
 export type IdentityQuery =
@@ -52,21 +53,23 @@ export function storedTruth(index: EnvironmentIndex, ordinal: number): Truth {
 }
 
 /**
- * The truth of predicates over traits that the caller brings; only atoms that a predicate comes to are evaluated. `atoms` are those whose stored lists are
+ * The truth of a segment's predicates over traits that the caller brings; only atoms that a predicate comes to are evaluated. `atoms` are those whose stored lists are
  * read. The truth throws INVALID_REQUEST where it depends on what the caller did not bring, CONFLICT where an atom's list was not read.
  */
 export async function inlineTruth(
   { environment, operandLists }: EnvironmentIndex,
   query: InlineQuery,
   atoms: Iterable<AtomDefinition>,
-): Promise<Truth> {
+): Promise<(served: ServedSegment) => Truth> {
   const lists = new Map<string, ReadonlySet<string>>();
   for (const { list } of atoms) if (list !== '' && !lists.has(list)) lists.set(list, await operandLists.read(list));
-  const plan = new TruthPlan(environment);
-  plan.moveTo(inlineIdentity(environment, query));
-  const isTrue = (key: string, atom: AtomDefinition): boolean =>
-    plan.isTrue(plan.compile({ kind: 'atom', key, atom }, lists));
-  return (predicate) => holds(predicate, isTrue);
+  return ({ settings }) => {
+    const plan = new TruthPlan(environment);
+    plan.moveTo(inlineIdentity({ ...environment, ...settings }, query));
+    const isTrue = (key: string, atom: AtomDefinition): boolean =>
+      plan.isTrue(plan.compile({ kind: 'atom', key, atom }, lists));
+    return (predicate) => holds(predicate, isTrue);
+  };
 }
 
 /** What the caller brings, with the key that the identity has or would have in the environment. */

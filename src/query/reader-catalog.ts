@@ -2,16 +2,21 @@ import type { AtomDefinition } from '../core/atoms.js';
 import { atomsOfTree, compileSegment, type CompiledNode, type CompileContext } from '../core/compile.js';
 import { RollcallError } from '../core/errors.js';
 import { atomsOf, type Predicate } from '../core/predicates.js';
+import type { EnvironmentSettings } from '../core/environment-settings.js';
 import type { SegmentDefinition } from '../core/segments.js';
 import type { StoredAtom } from '../storage/atoms.js';
 import type { Environment } from '../storage/environments.js';
 import type { SegmentVersion } from '../storage/segments.js';
 
-/** A definition compiled for an environment, whose atoms are all there. `isPending`: a newer one waits for its atoms. */
+/**
+ * A definition compiled for an environment under some of its settings, whose atoms are all there. `isPending`: a newer one, or newer settings, wait for their
+ * atoms.
+ */
 export interface ServedSegment {
   readonly key: string;
   readonly etag: string;
   readonly isPending: boolean;
+  readonly settings: EnvironmentSettings;
   readonly compiled: CompiledNode;
   readonly predicate: Predicate;
   readonly atoms: ReadonlyMap<string, AtomDefinition>;
@@ -66,7 +71,7 @@ export class ReaderCatalog implements CompileContext {
   }
 
   /**
-   * The newest definition of a segment whose atoms are all ready. Throws SEGMENT_NOT_FOUND, ATOM_BUILDING where there is none yet, or
+   * The newest definition of a segment whose atoms are all ready, under the newest settings for which they are. Throws SEGMENT_NOT_FOUND, ATOM_BUILDING where there is none yet, or
    * what makes the segment unanswerable (I10).
    */
   serve(key: string): ServedSegment {
@@ -125,11 +130,11 @@ export class ReaderCatalog implements CompileContext {
     this.#beingServed.add(key);
     try {
       let newestError: unknown;
-      for (const [age, version] of versions.entries()) {
+      for (const [version, settings] of this.#candidates(versions)) {
         try {
-          const served = this.#compile(version);
+          const served = this.#compile(version, settings);
           this.#checkReady(served);
-          return { ...served, isPending: age > 0 };
+          return { ...served, isPending: newestError !== undefined };
         } catch (error) {
           if (!(error instanceof RollcallError)) throw error;
           newestError ??= error;
@@ -142,6 +147,14 @@ export class ReaderCatalog implements CompileContext {
     }
   }
 
+  /** Each definition under each of the settings, the newest first. */
+  *#candidates(versions: readonly SegmentVersion[]): Generator<readonly [SegmentVersion, EnvironmentSettings]> {
+    for (const version of versions) {
+      yield [version, this.environment];
+      for (const settings of this.environment.earlierSettings) yield [version, settings];
+    }
+  }
+
   /**
    * Why a segment cannot be served is found out once: a chain of segments would else be compiled in every combination of their versions. What is found within
    * the serving of another segment holds only there, where that one counts as its newest version.
@@ -151,9 +164,15 @@ export class ReaderCatalog implements CompileContext {
     return error;
   }
 
-  #compile({ key, etag, definition }: SegmentVersion): ServedSegment {
-    const compiled = compileSegment(key, definition, this);
-    return { key, etag, isPending: false, compiled, predicate: compiled.predicate, atoms: atomsOf(compiled.predicate) };
+  /** Under the present settings unless told others: all that it refers to under the same. */
+  #compile({ key, etag, definition }: SegmentVersion, settings: EnvironmentSettings = this.environment): ServedSegment {
+    const environment = { ...this.environment, ...settings };
+    const compiled = compileSegment(key, definition, {
+      environment,
+      definitionOf: (other) => this.definitionOf(other),
+    });
+    const { predicate } = compiled;
+    return { key, etag, isPending: false, settings, compiled, predicate, atoms: atomsOf(predicate) };
   }
 
   #checkReady({ key, atoms }: ServedSegment): void {

@@ -4,7 +4,7 @@ import { decodeFlips, type RevisionFlips, UNIVERSE_ATOM_ID } from '../core/flips
 import { type AtomBase, readAtoms, readBases, readUniverse } from '../storage/atoms.js';
 import { readChunks, type StoredChunk } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
-import { type Environment, type Head, readHead } from '../storage/environments.js';
+import { type Environment, findEnvironmentById, type Head, readHead } from '../storage/environments.js';
 import { type LogRow, readLog } from '../storage/log.js';
 import { readSegmentVersions } from '../storage/segments.js';
 import { ReaderCatalog } from './reader-catalog.js';
@@ -59,11 +59,7 @@ export async function readSnapshot(
   return inTransaction(database, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
     const { environment } = request;
     const head = await readHead(tx, environment.id);
-    if (head === undefined) {
-      throw new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${environment.key}' does not exist`, {
-        metadata: { environment: environment.key },
-      });
-    }
+    if (head === undefined) throw unknownEnvironment(environment);
     const catalog =
       head.catalogRevision === request.catalogRevision ? undefined : await readCatalog(tx, environment, head);
     const bases = await readBaseSets(tx, request, onCorrupt);
@@ -100,7 +96,9 @@ function checkTail(
   });
 }
 
-async function readCatalog(tx: Sql, environment: Environment, head: Head): Promise<ReaderCatalog> {
+async function readCatalog(tx: Sql, known: Environment, head: Head): Promise<ReaderCatalog> {
+  const environment = await findEnvironmentById(tx, known.id);
+  if (environment === undefined) throw unknownEnvironment(known);
   const atoms = await readAtoms(tx, environment.id);
   const versions = await readSegmentVersions(tx, environment.project);
   return new ReaderCatalog(environment, head.catalogRevision, atoms, versions, await readUniverse(tx, environment.id));
@@ -168,6 +166,12 @@ async function readBaseSets(
 /** A lost row, a torn row and a row that belongs elsewhere all show (I9). */
 function isWhole(base: AtomBase, chunks: readonly StoredChunk[]): boolean {
   return chunks.length === base.chunks && chunks.every(isChunkIntact);
+}
+
+function unknownEnvironment({ key }: Environment): RollcallError {
+  return new RollcallError('ENVIRONMENT_NOT_FOUND', `the environment '${key}' does not exist`, {
+    metadata: { environment: key },
+  });
 }
 
 function universeBuilding(): RollcallError {

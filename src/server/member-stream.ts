@@ -20,6 +20,8 @@ export interface StreamPlan {
   readonly limit: number;
   readonly includeTraits: boolean;
   readonly isRevisionChanged: boolean;
+  /** Called before each page is sent: throws where the stream is to end. */
+  readonly expectOn: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -48,6 +50,7 @@ export async function* streamMembers(database: Database, plan: StreamPlan): Asyn
     includeTraits,
     signal,
   })) {
+    await plan.expectOn();
     checksum = addToChecksum(checksum, page);
     for (const { bytes, count, lastOrdinal } of encodePage(page, fieldsAfter)) {
       after = lastOrdinal;

@@ -97,6 +97,11 @@ export const OPTIONS = z.object({
     '600',
     'Drop the atoms of a draft this long after their last use',
   ),
+  atomGraceSeconds: option(
+    wholeNumber('seconds', 0),
+    '86400',
+    'Drop the atoms that no segment needs any more after this long, those of percentage splits after 55 minutes at most',
+  ),
   maxBuildsPerOrganisation: option(
     wholeNumber('number', 1),
     '4',
@@ -146,6 +151,97 @@ export const OPTIONS = z.object({
     wholeNumber('seconds', 0, Number.MAX_SAFE_INTEGER),
     '2592000',
     'How long messages that could not be applied are kept',
+  ),
+  auditRetentionSeconds: option(
+    wholeNumber('seconds', 0, Number.MAX_SAFE_INTEGER),
+    '0',
+    'How long entries of the audit trail are kept; 0 for ever',
+  ),
+  flagsmithDatabaseUrl: optional(
+    text('URL', /^postgres(ql)?:\/\/\S+$/, 'must be a postgres:// URL'),
+    "Flagsmith's own PostgreSQL, which is only read: the source of environments that name it, and what `rollcall adopt flagsmith` reads",
+  ),
+  dynamodbTable: option(
+    text('text', /^[A-Za-z0-9._-]{3,255}$/, 'must be the name of a table'),
+    'flagsmith_identities',
+    'Table of Flagsmith Edge in DynamoDB: the source of environments that name it',
+  ),
+  dynamodbRegion: optional(
+    text('text', /^[a-z0-9-]{1,64}$/, 'must be the name of a region'),
+    'Region of DynamoDB; without it and an endpoint there is no such source',
+  ),
+  dynamodbEndpoint: optional(
+    text('URL', /^https?:\/\/\S+$/, 'must be an http:// or https:// URL'),
+    'Address of DynamoDB, or of a server like it, where it is not that of the region',
+  ),
+  dynamodbReadUnitsPerSecond: option(
+    wholeNumber('number', 0),
+    '0',
+    'Read capacity that each backfill from DynamoDB may use, in units a second; 0 for no limit',
+  ),
+  backfillIdentitiesPerSecond: option(
+    wholeNumber('number', 0, 2 ** 31 - 1),
+    '0',
+    'Identities a second that each backfill loads at most; 0 for no limit',
+  ),
+  backfillsAtOnce: option(
+    wholeNumber('number', 0, 100),
+    '2',
+    'Backfills that one process runs at the same time; 0 leaves them to other processes',
+  ),
+  refreshIntervalSeconds: option(
+    wholeNumber('seconds', 0),
+    '0',
+    'Load each environment that has a source again this long after its last complete backfill began; 0 for never',
+  ),
+  refreshCooldownSeconds: option(
+    wholeNumber('seconds', 0),
+    '60',
+    'Refuse a refresh for this long after the last backfill began, and after it ended',
+  ),
+  segmentMembershipEnabled: option(
+    onOrOff(),
+    'false',
+    'Serve segment membership: off, nothing is consumed, written or answered; on by default with NODE_ENV=development, in the demo and in servers that commands start',
+  ),
+  flagProvider: option(
+    oneOf('word', ['memory', 'flagd', 'flagsmith']),
+    'memory',
+    'Where the flag `segment_membership_index` of each organisation comes from: memory (`membershipOrganisations`), flagd or flagsmith',
+  ),
+  membershipOrganisations: option(
+    list(/^\S(.*\S)?$/, 'must be keys of organisations, separated by commas, or *'),
+    '*',
+    'Organisations whose flag is on where the provider is memory; * for all',
+  ),
+  flagdHost: option(text('host', /^[^\s/]+$/, 'must be a host name or address'), 'localhost', 'Host of flagd'),
+  flagdPort: option(wholeNumber('port', 1), '8015', "Port of flagd's sync service"),
+  flagdTls: option(onOrOff(), 'false', 'Reach flagd by TLS'),
+  flagsmithFlagsKey: optional(
+    text('text', /^ser\./, 'must be a server-side environment key, which begins with ser.'),
+    'Key of the Flagsmith environment whose flags say which organisations are on; better as a variable than as a flag',
+  ),
+  flagsmithFlagsUrl: optional(
+    text('URL', /^https?:\/\/\S+\/$/, 'must be an http:// or https:// URL that ends with a slash'),
+    'API of that Flagsmith, such as https://flagsmith.example.org/api/v1/, where it is not the hosted one',
+  ),
+  membershipDenylist: optional(
+    list(/^\S(.*\S)?$/, 'must be keys of organisations, separated by commas'),
+    'Organisations that are kept off whatever the flag says',
+  ),
+  membershipDenylistFile: optional(
+    text('path'),
+    'File of more of them, one key a line, which is read again at each look',
+  ),
+  whenOff: option(
+    oneOf('word', ['keep', 'purge']),
+    'keep',
+    'What becomes of the index of an organisation that is switched off, where the organisation does not say: keep or purge',
+  ),
+  gateIntervalMs: option(
+    wholeNumber('milliseconds', 0),
+    '1000',
+    'How often to look at the gates of all organisations, beside changes that the flag provider tells of; 0 leaves them as they are',
   ),
   shutdownGraceMs: option(
     wholeNumber('milliseconds', 0),

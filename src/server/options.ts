@@ -10,8 +10,16 @@ type OptionName = keyof typeof OPTIONS.shape;
 export type Options = Readonly<z.infer<typeof OPTIONS>>;
 
 const NAMES = OPTIONS.keyof().options;
-const ENVIRONMENT_EXCEPTIONS: Readonly<Partial<Record<OptionName, string>>> = { databaseUrl: 'DATABASE_URL' };
-const SECRET: ReadonlySet<OptionName> = new Set<OptionName>(['databaseUrl', 'kafkaSaslPassword']);
+const ENVIRONMENT_EXCEPTIONS: Readonly<Partial<Record<OptionName, string>>> = {
+  databaseUrl: 'DATABASE_URL',
+  segmentMembershipEnabled: 'SEGMENT_MEMBERSHIP_ENABLED',
+};
+const SECRET: ReadonlySet<OptionName> = new Set<OptionName>([
+  'databaseUrl',
+  'flagsmithDatabaseUrl',
+  'flagsmithFlagsKey',
+  'kafkaSaslPassword',
+]);
 
 /** Where options come from: an environment, and flags as commander gives them (camelCase names; others are ignored). */
 export interface OptionSources {
@@ -33,7 +41,13 @@ export function loadOptions(input: OptionSources): Options {
   const texts = Object.fromEntries(NAMES.map((name) => [name, settings.get(name)?.text]));
   const parsed = OPTIONS.safeParse(texts);
   const mistakes = parsed.error?.issues.map((issue) => explainMistake(issue, settings)) ?? [];
-  const problems = [...mistakes, ...listenProblems(texts), ...kafkaProblems(settings), ...unknownVariables(input.env)];
+  const problems = [
+    ...mistakes,
+    ...listenProblems(texts),
+    ...kafkaProblems(settings),
+    ...flagProblems(settings),
+    ...unknownVariables(input.env),
+  ];
   if (parsed.success && problems.length === 0) return Object.freeze(parsed.data);
   throw new RollcallError('INVALID_REQUEST', ['Some options cannot be used:', ...problems].join('\n  '));
 }
@@ -81,8 +95,13 @@ function settingOf(name: OptionName, { env, flags }: OptionSources): Setting | u
   if (typeof flag === 'string' || typeof flag === 'boolean') return { text: String(flag), source: flagOf(name) };
   const variable = env[variableOf(name)];
   if (variable !== undefined && variable !== '') return { text: variable, source: variableOf(name) };
-  const standard = detailsOf(name).default;
+  const standard = defaultOf(name, env);
   return standard === undefined ? undefined : { text: standard, source: 'default' };
+}
+
+function defaultOf(name: OptionName, env: OptionSources['env']): string | undefined {
+  if (name === 'segmentMembershipEnabled' && env['NODE_ENV'] === 'development') return 'true';
+  return detailsOf(name).default;
 }
 
 function explainMistake(issue: z.core.$ZodIssue, settings: ReadonlyMap<OptionName, Setting | undefined>): string {
@@ -118,6 +137,12 @@ function kafkaProblems(settings: ReadonlyMap<OptionName, Setting | undefined>): 
   if (isSet('kafkaTlsCaFile') && !['true', '1'].includes(settings.get('kafkaTls')?.text ?? ''))
     problems.push(`${flagOf('kafkaTlsCaFile')} needs ${flagOf('kafkaTls')}`);
   return problems;
+}
+
+function flagProblems(settings: ReadonlyMap<OptionName, Setting | undefined>): string[] {
+  const isFlagsmith = settings.get('flagProvider')?.text === 'flagsmith';
+  if (!isFlagsmith || settings.get('flagsmithFlagsKey') !== undefined) return [];
+  return [`${flagOf('flagProvider')} flagsmith needs ${flagOf('flagsmithFlagsKey')}`];
 }
 
 function unknownVariables(env: OptionSources['env']): string[] {

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import { AuditService } from '../gen/rollcall/v1/audit_service_pb.js';
 import { EnvironmentService } from '../gen/rollcall/v1/environment_service_pb.js';
 import { IndexService } from '../gen/rollcall/v1/index_service_pb.js';
 import { IngestService } from '../gen/rollcall/v1/ingest_service_pb.js';
 import { MembershipService } from '../gen/rollcall/v1/membership_service_pb.js';
+import { OrganisationService } from '../gen/rollcall/v1/organisation_service_pb.js';
 import { SegmentService } from '../gen/rollcall/v1/segment_service_pb.js';
 import type { CommittedRevision } from '../indexing/applier.js';
 import { type FeedStatus, NO_FEED } from '../indexing/kafka/feed-status.js';
@@ -10,17 +12,28 @@ import { Maintenance } from '../indexing/maintenance.js';
 import { EnvironmentIndexes } from '../query/environment-indexes.js';
 import { checkServerVersion, connectDatabase, type Database } from '../storage/database.js';
 import { migrate } from '../storage/migrate.js';
+import { createBackfills } from './backfill-worker.js';
 import { createBackgroundErrorLog } from './background-errors.js';
 import { closeAll, type Closing } from './closing.js';
+import type { Gates, GatesListeners } from './gates/gates.js';
+import { switchedOff } from './gates/service-off.js';
 import type { MetricOfProcess } from './metrics/process-page.js';
-import { createServerMetrics, METRICS_MEDIA_TYPE } from './metrics/server-metrics.js';
+import {
+  createServerMetrics,
+  METRICS_MEDIA_TYPE,
+  type MetricSources,
+  type ServerMetrics,
+} from './metrics/server-metrics.js';
 import { Drafts } from './reads/drafts.js';
+import { adoptionHandlers } from './services/adoption-handlers.js';
+import { auditHandlers } from './services/audit-service.js';
+import { backfillHandlers } from './services/backfill-handlers.js';
 import { environmentHandlers } from './services/environment-service.js';
 import { type CallFailure, isWorthLogging } from './transport/errors.js';
 import { type RunningServer, startGrpcServer } from './transport/grpc-server.js';
 import { implement, type Implementation } from './transport/handlers.js';
 import { createKafkaFeed } from './kafka-feed.js';
-import { createHealth } from './transport/health.js';
+import { createHealth, type HealthState } from './transport/health.js';
 import { HeldRevisions } from './held-revisions.js';
 import { startHttpServer } from './transport/http-server.js';
 import { indexHandlers } from './services/index-service.js';
@@ -31,6 +44,8 @@ import { openDatabase } from './open-database.js';
 import type { Options } from './options.js';
 import { configureProtobufText } from './transport/protobuf-text.js';
 import { createRevisionNews } from './revision-news.js';
+import { organisationHandlers } from './services/organisation-service.js';
+import { configureSources } from './sources/configured-sources.js';
 import { segmentHandlers } from './services/segment-service.js';
 import { createStreamSlots } from './transport/stream-slots.js';
 
@@ -66,6 +81,11 @@ export async function startRollcall(
   const closing: Closing = [];
   const stop = (): Promise<void> => closeAll(closing, logger);
   try {
+    if (!options.segmentMembershipEnabled) {
+      logger.warn('segment membership is switched off: SEGMENT_MEMBERSHIP_ENABLED=true switches it on');
+      const served = await serve(roomsSwitchedOff(), options, logger, closing, readPage);
+      return { ...served, databaseUrl: options.databaseUrl ?? '', stop };
+    }
     const databaseUrl = await openDatabase(options, logger, closing);
     const database = connectDatabase({
       url: databaseUrl,
@@ -78,26 +98,54 @@ export async function startRollcall(
     await checkServerVersion(database.sql);
     const { applied } = await migrate(database);
     if (applied.length > 0) logger.info({ migrations: applied }, 'migrated the database');
-    return { ...(await serve(database, options, logger, closing, readPage)), databaseUrl, stop };
+    const rooms = await startRooms(database, options, logger, closing);
+    return { ...(await serve(rooms, options, logger, closing, readPage)), databaseUrl, stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
+/** What is served. */
+interface Rooms {
+  readonly health: HealthState;
+  readonly implementations: readonly Implementation[];
+  readonly feedStatus: () => FeedStatus;
+  readonly metrics: ServerMetrics;
+  readonly sources: MetricSources | undefined;
+  readonly isReady: () => Promise<boolean>;
+}
+
+const SERVICES = [
+  EnvironmentService,
+  MembershipService,
+  SegmentService,
+  IngestService,
+  IndexService,
+  AuditService,
+  OrganisationService,
+] as const;
+
+/** Without a database: every call is refused, and health is good. */
+function roomsSwitchedOff(): Rooms {
+  const metrics = createServerMetrics();
+  return {
+    implementations: SERVICES.map(switchedOff).map(metrics.measure),
+    metrics,
+    sources: undefined,
+    feedStatus: () => NO_FEED,
+    isReady: () => Promise.resolve(true),
+    health: createHealth(SERVICES.map(({ typeName }) => typeName)),
+  };
+}
+
 async function serve(
-  database: Database,
+  { health, implementations, feedStatus, metrics, sources, isReady }: Rooms,
   options: Options,
   logger: Logger,
   closing: Closing,
   readPage: (() => Promise<string>) | undefined,
 ): Promise<Pick<Rollcall, 'grpcAddress' | 'httpAddress' | 'feedStatus' | 'readMetrics'>> {
-  const { health, implementations, feedStatus, metrics, sources } = await startRooms(
-    database,
-    options,
-    logger,
-    closing,
-  );
   const shared = {
     host: options.host,
     streamSlots: metrics.measureSlots(createStreamSlots(options.maxStreamsPerCaller)),
@@ -105,14 +153,6 @@ async function serve(
     logFailure: (failure: CallFailure) => {
       logFailure(logger, failure);
     },
-  };
-  const isReady = async (): Promise<boolean> => {
-    try {
-      await database.sql`select 1`;
-      return true;
-    } catch {
-      return false;
-    }
   };
   const servers: RunningServer[] = [];
   closing.push(async () => {
@@ -146,7 +186,7 @@ async function serve(
 }
 
 /** The rooms and what each needs of the others: a committed revision goes from the writers to the readers here. */
-async function startRooms(database: Database, options: Options, logger: Logger, closing: Closing) {
+async function startRooms(database: Database, options: Options, logger: Logger, closing: Closing): Promise<Rooms> {
   const onError = createBackgroundErrorLog(logger);
   const metrics = createServerMetrics();
   const news = createRevisionNews(database, randomUUID(), onError);
@@ -161,8 +201,10 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
     foldIntervalMs: options.foldIntervalMs,
     logRetentionMs: options.logRetentionSeconds * 1000,
     draftExpiryMs: options.draftExpirySeconds * 1000,
+    atomGraceMs: options.atomGraceSeconds * 1000,
     buildRangeChunks: options.buildRangeChunks,
     deadLetterRetentionMs: options.deadLetterRetentionSeconds * 1000,
+    auditRetentionMs: options.auditRetentionSeconds === 0 ? Infinity : options.auditRetentionSeconds * 1000,
     onCommitted,
     onMaintained: metrics.onMaintained,
     onError,
@@ -188,6 +230,14 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
   await news.listen((environmentId, revision) => {
     indexes.hint(environmentId, revision);
   });
+  const gates = await openGates(database, options, {
+    ...{ logger, onCommitted, onError },
+    onPurged: (key) => {
+      indexes.forget(key);
+    },
+  });
+  closing.push(async () => gates?.stop());
+  await gates?.run();
   maintenance.run();
   indexes.run();
   held.run();
@@ -200,22 +250,64 @@ async function startRooms(database: Database, options: Options, logger: Logger, 
   const feed = await createKafkaFeed(database, applier, options, { logger, onApplied: metrics.onApplied });
   feed?.run();
   closing.push(async () => feed?.stop());
+  const sources = configureSources(options);
+  const worker = createBackfills(database, applier, sources, options, {
+    ...{ logger, onCommitted, onError },
+    onRan: metrics.onBackfillRan,
+  });
+  worker?.run();
+  closing.push(async () => {
+    await worker?.stop();
+    await sources.close();
+  });
+  const onToLoad = (): void => worker?.nudge();
+  const settleGate = async (key: string): Promise<void> => gates?.settle(key);
+  const lookAtGate = async (key: string): Promise<void> => gates?.lookAt(key);
   const feedStatus = (): FeedStatus => feed?.status() ?? NO_FEED;
   const feedView = { applier, readFeed: feedStatus, readVisibility: metrics.readVisibility };
   const unmeasured: Implementation[] = [
-    implement(EnvironmentService, environmentHandlers(database, indexes)),
+    implement(EnvironmentService, {
+      ...environmentHandlers(database, indexes, { onToLoad, onCommitted, settleGate }),
+      ...adoptionHandlers({ database, sources, onCommitted, onToLoad, settleGate }),
+    }),
     implement(MembershipService, membershipHandlers({ database, indexes, drafts, held })),
     implement(SegmentService, segmentHandlers(database, onCommitted)),
     implement(IngestService, ingestHandlers(applier, options.maxBatchChanges), { applyChanges: decodeBatch }),
-    implement(IndexService, indexHandlers(database, indexes, onCommitted, feedView)),
+    implement(IndexService, {
+      ...indexHandlers(database, indexes, onCommitted, feedView),
+      ...backfillHandlers({
+        ...{ database, sources, onCommitted, onToLoad },
+        identitiesPerSecond: options.backfillIdentitiesPerSecond,
+        refreshCooldownMs: options.refreshCooldownSeconds * 1000,
+        onCancelled: ({ id }) => worker?.abort(id),
+      }),
+    }),
+    implement(AuditService, auditHandlers(database)),
+    implement(OrganisationService, organisationHandlers(database, lookAtGate)),
   ];
   return {
     implementations: unmeasured.map(metrics.measure),
     feedStatus,
     metrics,
     sources: { database, indexes, readFeed: feedStatus },
+    isReady: () => answers(database),
     health: createHealth(unmeasured.map(({ service }) => service.typeName)),
   };
+}
+
+async function answers(database: Database): Promise<boolean> {
+  try {
+    await database.sql`select 1`;
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Undefined where they are to be left as they are; then what they need is not even loaded. */
+async function openGates(database: Database, options: Options, how: GatesListeners): Promise<Gates | undefined> {
+  if (options.gateIntervalMs === 0) return undefined;
+  return (await import('./gates/open-gates.js')).openGates(database, options, how);
 }
 
 function logFailure(logger: Logger, { error, method, peer, requestId }: CallFailure): void {

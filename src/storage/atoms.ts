@@ -1,7 +1,10 @@
 import { type AtomDefinition, SEMANTICS_VERSION } from '../core/atoms.js';
 import { UNIVERSE_ATOM_ID } from '../core/flips.js';
 import type { Sql } from './database.js';
-import { INT8_ARRAY } from './environments.js';
+import { INT8_ARRAY, TEXT_ARRAY } from './environments.js';
+
+/** Each definition may take as much as an operand does. */
+const ATOMS_PER_INSERT = 200;
 
 export type AtomState = 'building' | 'ready';
 
@@ -91,6 +94,38 @@ export async function moveBases(
     where atom.environment_id = ${environmentId} and atom.id = moved.id`;
 }
 
+/** What is known of an atom without its definition. `isKept`: a segment needs it. */
+interface KnownAtom {
+  readonly id: number;
+  readonly key: string;
+  readonly isReady: boolean;
+  readonly isKept: boolean;
+}
+
+/** More keys are looked for here: a planner without statistics may look through all of them for each atom. */
+const MAX_KEYS_LOOKED_UP = 500;
+
+/** The atoms with these keys that the environment has, in no order. */
+async function knownAtoms(sql: Sql, environmentId: number, keys: ReadonlySet<string>): Promise<KnownAtom[]> {
+  const bytes = sql`array(select decode(key, 'hex') from unnest(${sql.array([...keys], TEXT_ARRAY)}::text[]) as keys (key))`;
+  const isWanted = keys.size > MAX_KEYS_LOOKED_UP ? sql`` : sql`and key_sha256 = any(${bytes})`;
+  const known = await sql<KnownAtom[]>`
+    select id, encode(key_sha256, 'hex') as key, ${state(sql)} = 'ready' as "isReady", not is_draft and unneeded_since is null as "isKept"
+    from atom where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} ${isWanted}`;
+  return known.filter(({ key }) => keys.has(key));
+}
+
+/** Those of the keys of which the environment has an atom. */
+export async function knownAtomKeys(sql: Sql, environmentId: number, keys: ReadonlySet<string>): Promise<Set<string>> {
+  return new Set((await knownAtoms(sql, environmentId, keys)).map(({ key }) => key));
+}
+
+/** Whether the environment has all the atoms with these keys, ready. */
+export async function areReady(sql: Sql, environmentId: number, keys: ReadonlySet<string>): Promise<boolean> {
+  const ready = (await knownAtoms(sql, environmentId, keys)).filter(({ isReady }) => isReady);
+  return ready.length === keys.size;
+}
+
 /**
  * Registers atoms as building from `revision` on; equal ones that are there already are left as they are. The caller holds the
  * environment's head.
@@ -100,14 +135,20 @@ export async function insertAtoms(
   environmentId: number,
   revision: number,
   atoms: ReadonlyMap<string, AtomDefinition>,
+  isDraft = false,
 ): Promise<void> {
-  for (const [key, definition] of atoms) {
-    const [row] = await sql<{ id: number }[]>`
-      update environment_head set next_atom_id = next_atom_id + 1 where environment_id = ${environmentId} returning next_atom_id - 1 as id`;
-    if (row === undefined) continue;
+  const all = [...atoms];
+  for (let done = 0; done < all.length; done += ATOMS_PER_INSERT) {
+    const some = all.slice(done, done + ATOMS_PER_INSERT);
+    const records = JSON.stringify(some.map(([key, definition], offset) => ({ key, definition, offset })));
     await sql`
-      insert into atom (environment_id, id, key_sha256, definition, semantics, state, registered_revision, base_revision, chunks, scanned_below)
-      values (${environmentId}, ${row.id}, decode(${key}, 'hex'), ${sql.json({ ...definition })}, ${SEMANTICS_VERSION}, 'building', ${revision}, 0, 0, 0)
+      with head as (
+        update environment_head set next_atom_id = next_atom_id + ${some.length} where environment_id = ${environmentId}
+        returning next_atom_id - ${some.length} as first
+      )
+      insert into atom (environment_id, id, key_sha256, definition, semantics, state, registered_revision, base_revision, chunks, scanned_below, is_draft)
+      select ${environmentId}, head.first + new.offset, decode(new.key, 'hex'), new.definition, ${SEMANTICS_VERSION}, 'building', ${revision}, 0, 0, 0, ${isDraft}
+      from head, jsonb_to_recordset(${records}::text::jsonb) as new (key text, definition jsonb, "offset" bigint)
       on conflict (environment_id, key_sha256) do nothing`;
   }
 }
@@ -152,7 +193,7 @@ async function reset(
 ): Promise<boolean> {
   const { count } = await sql`
     update atom set state = 'building', semantics = ${SEMANTICS_VERSION}, registered_revision = ${revision}, base_revision = 0, chunks = 0,
-      scanned_below = 0, lease_owner = '', lease_until = '-infinity', used_at = now()
+      scanned_below = 0, lease_owner = '', lease_until = '-infinity', used_at = now(), is_rebuilt = true
     where environment_id = ${environmentId} and id = ${atomId} and ${isToBeReset}`;
   if (count > 0) await sql`delete from atom_chunk where environment_id = ${environmentId} and atom_id = ${atomId}`;
   return count > 0;
@@ -232,12 +273,12 @@ export interface UnleasedAtom {
   readonly isOutdated: boolean;
 }
 
-/** Atoms that are not built, or of an earlier semantics version, and that nobody but `owner` builds, of live environments, by environment and id. */
+/** Atoms that are not built, or of an earlier semantics version, and that nobody but `owner` builds, of live environments that are on, by environment and id. */
 export async function unleasedAtoms(sql: Sql, owner: string, limit: number): Promise<UnleasedAtom[]> {
   return sql<UnleasedAtom[]>`
     select atom.environment_id as "environmentId", atom.id as "atomId", semantics < ${SEMANTICS_VERSION} as "isOutdated"
-    from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null
-    where (state = 'building' and semantics = ${SEMANTICS_VERSION} or semantics < ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
+    from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null and environment.state <> 'off'
+    where (atom.state = 'building' and semantics = ${SEMANTICS_VERSION} or semantics < ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
     order by atom.environment_id, atom.id limit ${limit}`;
 }
 
@@ -249,15 +290,54 @@ export async function touchAtoms(sql: Sql, environmentId: number, atomIds: reado
       where environment_id = ${environmentId} and id = any(${sql.array([...atomIds], INT8_ARRAY)}) order by id for no key update)`;
 }
 
-/** The ready atoms that were last asked for longer ago than `idleMs`. */
-export async function idleAtoms(
+/** Notes that segments need the atoms with these keys. Locks them in order of id, as folds do. */
+export async function noteNeeded(sql: Sql, environmentId: number, keys: ReadonlySet<string>): Promise<void> {
+  const ids = (await knownAtoms(sql, environmentId, keys)).flatMap(({ id, isKept }) => (isKept ? [] : [id]));
+  if (ids.length === 0) return;
+  await sql`
+    update atom set is_draft = false, unneeded_since = null
+    where environment_id = ${environmentId} and id in (${lockedIds(sql, environmentId, ids)})`;
+}
+
+/** Notes from now on that no segment needs the others, but for those of drafts. Locks them in order of id, as folds do. */
+export async function noteUnneeded(sql: Sql, environmentId: number, neededKeys: ReadonlySet<string>): Promise<void> {
+  const kept = await sql<{ id: number; key: string }[]>`
+    select id, encode(key_sha256, 'hex') as key from atom
+    where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} and not is_draft and unneeded_since is null`;
+  const ids = kept.filter(({ key }) => !neededKeys.has(key)).map(({ id }) => id);
+  if (ids.length === 0) return;
+  await sql`
+    update atom set unneeded_since = now()
+    where environment_id = ${environmentId} and id in (${lockedIds(sql, environmentId, ids)})`;
+}
+
+const lockedIds = (sql: Sql, environmentId: number, ids: readonly number[]) => sql`
+  select id from atom
+  where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)}) order by id for no key update`;
+
+/** How long atoms are kept that no segment needs. */
+export interface AtomExpiry {
+  /** Since they were last asked for, all of them. */
+  readonly draftExpiryMs: number;
+  /** Since a segment needed them, where one did. */
+  readonly graceMs: number;
+  /** The same of percentage splits, which hold for one segment only. */
+  readonly splitGraceMs: number;
+}
+
+/** The atoms that are kept no longer, by id. Those of drafts only once they are ready: until then their drafts wait. */
+export async function expiredAtoms(
   sql: Sql,
   environmentId: number,
-  idleMs: number,
-): Promise<{ id: number; key: string }[]> {
-  return sql<{ id: number; key: string }[]>`
-    select id, encode(key_sha256, 'hex') as key from atom
-    where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} and state = 'ready' and used_at < now() - ${idleMs} * interval '1 millisecond'`;
+  { draftExpiryMs, graceMs, splitGraceMs }: AtomExpiry,
+): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select id from atom
+    where environment_id = ${environmentId} and id <> ${UNIVERSE_ATOM_ID} and used_at < now() - ${draftExpiryMs} * interval '1 millisecond'
+      and case when is_draft then state = 'ready' else unneeded_since < now() - interval '1 millisecond'
+        * case when definition ->> 'operator' = 'PERCENTAGE_SPLIT' then ${splitGraceMs}::float8 else ${graceMs}::float8 end end
+    order by id`;
+  return rows.map(({ id }) => id);
 }
 
 /** Removes atoms, which waits for a fold of them, then their chunks. The caller holds the environment's head. */

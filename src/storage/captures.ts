@@ -117,9 +117,11 @@ export async function writeCaptures(tx: Sql, place: Place, writes: CaptureWrites
   await writeWaiting(tx, place, writes);
 }
 
-/** Forgets the captured identities of an environment: they come again with a new snapshot of the source. */
+/** Forgets what is left of the captured identities of deleted environments with this key: they are not those of one that now takes it. */
 export async function forgetCaptures(tx: Sql, environmentKey: string): Promise<void> {
-  await tx`delete from captured_identity where environment_key = ${environmentKey}`;
+  await tx`
+    delete from captured_identity where environment_key = ${environmentKey}
+      and exists (select from environment where key = ${environmentKey} and deleted_at is not null)`;
 }
 
 /** Whether any captured row waits for another. */

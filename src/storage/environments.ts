@@ -1,20 +1,40 @@
 import { RollcallError } from '../core/errors.js';
+import type { EnvironmentSettings } from '../core/environment-settings.js';
 import type { Sql } from './database.js';
 
 export type OrdinalMode = 'given' | 'allotted';
-export type IdentityKeyMode = 'composite' | 'id';
+/** Whether it answers. off: by its organisation's gate. loading, failed: it was never loaded whole. */
+export type EnvironmentState = 'off' | 'loading' | 'ready' | 'failed';
+/** Where its identities are loaded from; '' for nowhere: then they come by themselves. */
+export type EnvironmentSource = '' | 'flagsmith' | 'dynamodb';
 
 /** An environment as it is stored; `id` is Rollcall's own and never leaves it. */
-export interface Environment {
+export interface Environment extends EnvironmentSettings {
   readonly id: number;
   readonly key: string;
-  readonly name: string;
   readonly project: string;
   readonly organisation: string;
   readonly ordinalMode: OrdinalMode;
-  readonly identityKeyMode: IdentityKeyMode;
   readonly createdAt: Date;
+  readonly source: EnvironmentSource;
+  readonly state: EnvironmentState;
+  /** Why it is off (`flag`, `denylist`) or failed (an ErrorReason); else ''. */
+  readonly stateReason: string;
+  /** Changes were passed over while it was off, or what was stored was purged, since it was last loaded whole. */
+  readonly hasGap: boolean;
+  /** When the last complete backfill began to read; null where there was none. */
+  readonly loadedFrom: Date | null;
+  /** The backfill that runs or can be resumed: while there is one, changes leave touches. */
+  readonly backfillId: number | null;
+  /** The settings before the present ones, the newest first, as long as some segment may be served by them. */
+  readonly earlierSettings: readonly EnvironmentSettings[];
 }
+
+/** What an environment is created with. With a source it is loading until the first backfill is complete. */
+export type NewEnvironment = Pick<
+  Environment,
+  'key' | 'name' | 'project' | 'organisation' | 'ordinalMode' | 'identityKeyMode'
+> & { readonly source?: EnvironmentSource };
 
 /** A revision of an environment, and the newest one at which its catalog changed. `committedAt` is the database's time. */
 export interface Revision {
@@ -42,17 +62,16 @@ const headColumns = (sql: Sql) => sql`
 
 const columns = (sql: Sql) => sql`
   id, key, name, project, organisation, ordinal_mode as "ordinalMode", identity_key_mode as "identityKeyMode",
-  created_at as "createdAt"`;
+  created_at as "createdAt", source, state, state_reason as "stateReason", has_gap as "hasGap", loaded_from as "loadedFrom",
+  backfill_id as "backfillId", earlier_settings as "earlierSettings"`;
 
 /** Creates an environment at revision 0. Throws ENVIRONMENT_EXISTS. */
-export async function insertEnvironment(
-  sql: Sql,
-  environment: Omit<Environment, 'id' | 'createdAt'>,
-): Promise<Environment> {
+export async function insertEnvironment(sql: Sql, environment: NewEnvironment): Promise<Environment> {
+  const { source = '' } = environment;
   const [row] = await sql<Environment[]>`
-    insert into environment (key, name, project, organisation, ordinal_mode, identity_key_mode)
+    insert into environment (key, name, project, organisation, ordinal_mode, identity_key_mode, source, state)
     values (${environment.key}, ${environment.name}, ${environment.project}, ${environment.organisation},
-            ${environment.ordinalMode}, ${environment.identityKeyMode})
+            ${environment.ordinalMode}, ${environment.identityKeyMode}, ${source}, ${source === '' ? 'ready' : 'loading'})
     on conflict (key) where deleted_at is null do nothing
     returning ${columns(sql)}`;
   if (row === undefined) {
@@ -72,11 +91,24 @@ export async function findEnvironment(sql: Sql, key: string): Promise<Environmen
   return row;
 }
 
-/** The live environments with these keys, by id. */
-export async function findEnvironments(sql: Sql, keys: readonly string[]): Promise<Environment[]> {
-  return sql<
+/** The live environment with this id; undefined where there is none. */
+export async function findEnvironmentById(sql: Sql, id: number): Promise<Environment | undefined> {
+  const [row] = await sql<
     Environment[]
-  >`select ${columns(sql)} from environment where key = any(${sql.array([...keys], TEXT_ARRAY)}) and deleted_at is null order by id`;
+  >`select ${columns(sql)} from environment where id = ${id} and deleted_at is null`;
+  return row;
+}
+
+/** An environment as it was at a catalog revision: what was written by later ones is not in it. */
+export interface EnvironmentAsOf extends Environment {
+  readonly catalogRevision: number;
+}
+
+/** The live environments with these keys, by id. */
+export async function findEnvironments(sql: Sql, keys: readonly string[]): Promise<EnvironmentAsOf[]> {
+  return sql<EnvironmentAsOf[]>`
+    select ${columns(sql)}, (select catalog_revision from environment_head where environment_id = environment.id) as "catalogRevision"
+    from environment where key = any(${sql.array([...keys], TEXT_ARRAY)}) and deleted_at is null order by id`;
 }
 
 /** Live environments by key, after `afterKey`, at most `limit`; only those of `project` unless it is ''. */
@@ -98,11 +130,39 @@ export async function environmentsOfProject(sql: Sql, project: string): Promise<
   >`select ${columns(sql)} from environment where project = ${project} and deleted_at is null order by id`;
 }
 
-/** Takes an environment out of every answer at once; its rows go later (`purgeEnvironment`). False where there is none. */
-export async function markEnvironmentDeleted(sql: Sql, key: string): Promise<boolean> {
-  const rows =
-    await sql`update environment set deleted_at = now() where key = ${key} and deleted_at is null returning id`;
-  return rows.length > 0;
+/** The live environments of an organisation, by id. */
+export async function environmentsOfOrganisation(sql: Sql, organisation: string): Promise<Environment[]> {
+  return sql<
+    Environment[]
+  >`select ${columns(sql)} from environment where organisation = ${organisation} and deleted_at is null order by id`;
+}
+
+/** What may be changed of an environment that is there. */
+export type ChangedEnvironment = EnvironmentSettings & Pick<Environment, 'source' | 'earlierSettings'>;
+
+/** Changes an environment; undefined where it was deleted. The caller has taken a catalog revision. */
+export async function writeEnvironment(
+  sql: Sql,
+  environmentId: number,
+  { name, identityKeyMode, source, earlierSettings }: ChangedEnvironment,
+): Promise<Environment | undefined> {
+  const [row] = await sql<Environment[]>`
+    update environment set name = ${name}, identity_key_mode = ${identityKeyMode}, source = ${source},
+      earlier_settings = ${JSON.stringify(earlierSettings)}::text::jsonb
+    where id = ${environmentId} and deleted_at is null returning ${columns(sql)}`;
+  return row;
+}
+
+/** Nothing is served by earlier settings any more. */
+export async function clearEarlierSettings(sql: Sql, environmentId: number): Promise<void> {
+  await sql`update environment set earlier_settings = '[]' where id = ${environmentId}`;
+}
+
+/** Takes an environment out of every answer at once; its rows go later (`purgeEnvironment`). As it was; undefined where there is none. */
+export async function markEnvironmentDeleted(sql: Sql, key: string): Promise<Environment | undefined> {
+  const [row] = await sql<Environment[]>`
+    update environment set deleted_at = now() where key = ${key} and deleted_at is null returning ${columns(sql)}`;
+  return row;
 }
 
 /** Environments that were deleted and whose rows are not all gone yet. */
@@ -119,11 +179,26 @@ export async function purgeEnvironment(sql: Sql, environmentId: number, limit: n
     await sql`delete from atom_log where environment_id = ${environmentId} and revision in (select revision from atom_log where environment_id = ${environmentId} limit ${limit})`,
     await sql`delete from atom_chunk where environment_id = ${environmentId} and (atom_id, chunk) in (select atom_id, chunk from atom_chunk where environment_id = ${environmentId} limit ${limit})`,
     await sql`delete from atom where environment_id = ${environmentId}`,
-    await sql`delete from quarantined_identity where environment_id = ${environmentId}`,
+    await sql`delete from quarantined_identity where environment_id = ${environmentId} and identifier in (select identifier from quarantined_identity where environment_id = ${environmentId} limit ${limit})`,
+    await sql`delete from backfill_touch where environment_id = ${environmentId} and identifier in (select identifier from backfill_touch where environment_id = ${environmentId} limit ${limit})`,
+    await sql`delete from backfill_page where environment_id = ${environmentId} and (backfill_id, page) in (select backfill_id, page from backfill_page where environment_id = ${environmentId} limit ${limit})`,
+    await purgeCaptures(sql, environmentId, limit),
   ];
   if (counts.some(({ count }) => count > 0)) return false;
+  await sql`delete from backfill_skipped_row where backfill_id in (select id from backfill where environment_id = ${environmentId})`;
+  await sql`delete from backfill where environment_id = ${environmentId}`;
   await sql`delete from environment where id = ${environmentId}`;
   return true;
+}
+
+/** What was captured for an environment, unless another has taken its key: that one keeps it. */
+async function purgeCaptures(sql: Sql, environmentId: number, limit: number): Promise<{ readonly count: number }> {
+  return sql`
+    delete from captured_identity where id in (
+      select captured_identity.id from environment join captured_identity on environment_key = key
+      where environment.id = ${environmentId} and not exists (
+        select from environment as live where live.key = environment.key and live.deleted_at is null)
+      limit ${limit})`;
 }
 
 /** The head of an environment, not locked; undefined where it was deleted. */

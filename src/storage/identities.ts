@@ -57,7 +57,11 @@ const traitsText = (sql: Sql, isWanted: boolean) => (isWanted ? sql`traits::text
 const wholeIdentifier = (sql: Sql) => sql`coalesce(long_identifier, identifier)`;
 
 /** An identity as it was read for a change. `isLive` is false for tombstones; `version` names the state of the row: any other write gives it another. */
-export type FoundIdentity = StoredIdentity & { readonly isLive: boolean; readonly version: string };
+export type FoundIdentity = StoredIdentity & {
+  readonly keyOverride: string | null;
+  readonly isLive: boolean;
+  readonly version: string;
+};
 
 /** The live identities with these identifiers and, whatever their state, those with these ids. */
 export interface Wanted {
@@ -107,7 +111,7 @@ export async function lockWriters(sql: Sql, environmentId: number): Promise<void
 }
 
 const foundColumns = (sql: Sql) => sql`
-  id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, deleted_revision is null as "isLive", identity.ctid || ' ' || identity.xmin as version`;
+  id, ${wholeIdentifier(sql)} as identifier, traits::text as traits, key_override as "keyOverride", deleted_revision is null as "isLive", identity.ctid || ' ' || identity.xmin as version`;
 
 function isWanted(sql: Sql, environmentId: number, { identifiers, ids }: Wanted) {
   const stored = sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY);
@@ -125,13 +129,14 @@ export interface FreeingPatch {
   readonly version: string;
 }
 
-/** Keys that go, and the text of a JSON object with those that come or change. */
+/** Keys that go, and the text of a JSON object with those that come or change; `keyOverride` only where it becomes another, null for none. */
 export interface TraitsPatch {
   readonly kind: 'traits';
   readonly id: number;
   readonly version: string;
   readonly removed: readonly string[];
   readonly set: string;
+  readonly keyOverride?: string | null;
 }
 
 /** The revision of tombstones until their transaction knows its own; later than any. */
@@ -166,9 +171,10 @@ async function patchRows(
   if (records.length === 0) return 0;
   const { count } = await sql`
     update identity set traits = case when patch.freed then '{}' else (identity.traits - coalesce(patch.removed, '{}')) || patch.set end,
+      key_override = case when patch.freed then null when patch.rekeyed then patch.key else identity.key_override end,
       deleted_revision = case when patch.freed then ${UNKNOWN_REVISION}::bigint end
     from jsonb_to_recordset(${`[${records.join(',')}]`}::text::jsonb)
-      as patch (environment bigint, id bigint, place tid, written xid, freed boolean, removed text[], set jsonb)
+      as patch (environment bigint, id bigint, place tid, written xid, freed boolean, rekeyed boolean, key text, removed text[], set jsonb)
     where identity.ctid = patch.place and identity.xmin = patch.written and identity.id = patch.id and identity.environment_id = ${environmentId}`;
   return count;
 }
@@ -179,8 +185,12 @@ function patchMembers(patch: RowPatch): string {
   const row = `"id":${id},"place":"${version.slice(0, space)}","written":"${version.slice(space + 1)}"`;
   if (patch.kind === 'free') return `${row},"freed":true`;
   const removed = patch.removed.length === 0 ? '' : `"removed":${JSON.stringify(patch.removed)},`;
-  return `${row},${removed}"set":${patch.set}`;
+  const key = patch.keyOverride === undefined ? '' : `"rekeyed":true,"key":${JSON.stringify(patch.keyOverride)},`;
+  return `${row},${key}${removed}"set":${patch.set}`;
 }
+
+/** An identity to insert. */
+export type NewIdentity = StoredIdentity & { readonly keyOverride?: string | undefined };
 
 /**
  * Inserts identities in this order, or writes them into rows that this transaction has freed; how many. Where another writer holds an id, that one is left out;
@@ -189,7 +199,7 @@ function patchMembers(patch: RowPatch): string {
 export async function insertIdentities(
   sql: Sql,
   environmentId: number,
-  identities: readonly StoredIdentity[],
+  identities: readonly NewIdentity[],
 ): Promise<number> {
   return insertInEnvironments(
     sql,
@@ -200,27 +210,84 @@ export async function insertIdentities(
 /** The same in several environments. */
 export async function insertInEnvironments(
   sql: Sql,
-  rows: readonly { readonly environmentId: number; readonly identity: StoredIdentity }[],
+  rows: readonly { readonly environmentId: number; readonly identity: NewIdentity }[],
 ): Promise<number> {
   if (rows.length === 0) return 0;
-  const texts = (textOf: (identity: StoredIdentity) => string | null) =>
+  const texts = (textOf: (identity: NewIdentity) => string | null) =>
     sql.array(
       rows.map(({ identity }) => textOf(identity)),
       TEXT_ARRAY,
     );
   const numbers = (values: number[]) => sql.array(values, INT8_ARRAY);
   const { count } = await sql`
-    insert into identity (environment_id, id, identifier, long_identifier, traits)
+    insert into identity (environment_id, id, identifier, long_identifier, key_override, traits)
     select * from unnest(
       ${numbers(rows.map(({ environmentId }) => environmentId))}::bigint[],
       ${numbers(rows.map(({ identity }) => identity.id))}::bigint[],
       ${texts(({ identifier }) => storedIdentifier(identifier))}::text[],
       ${texts(({ identifier }) => longForm(identifier))}::text[],
+      ${texts(({ keyOverride }) => keyOverride ?? null)}::text[],
       ${texts(({ traits }) => traits)}::jsonb[])
     on conflict (environment_id, id) do update
-    set identifier = excluded.identifier, long_identifier = excluded.long_identifier, traits = excluded.traits, deleted_revision = null
+    set identifier = excluded.identifier, long_identifier = excluded.long_identifier, key_override = excluded.key_override, traits = excluded.traits, deleted_revision = null
     where identity.deleted_revision = ${UNKNOWN_REVISION}`;
   return count;
+}
+
+/** A stream of identities into the table. */
+export interface IdentityCopy {
+  /** Sends some; Postgres works on them at once. */
+  readonly write: (identities: readonly NewIdentity[]) => void;
+  /** Resolves when all are inserted. */
+  readonly end: () => Promise<void>;
+  /** Gives it up, and with it the transaction. */
+  readonly abort: () => void;
+}
+
+/**
+ * Begins to insert identities none of which is there: faster than `insertIdentities`, and where another holds an id, a tombstone too, or an identifier, it fails, as a unique violation or, where that shows only at the end, as a
+ * transaction that failed. Until its end the transaction can do nothing else.
+ */
+export async function copyIdentities(sql: Sql, environmentId: number): Promise<IdentityCopy> {
+  const copying = await sql`
+    copy identity (environment_id, id, identifier, long_identifier, key_override, traits) from stdin`.writable();
+  let failure: Error | undefined;
+  copying.once('error', (error) => {
+    failure = error;
+  });
+  return {
+    write: (identities) => void copying.write(linesOf(environmentId, identities)),
+    async end() {
+      copying.end();
+      // The driver tells nobody of what fails at the end of a copy; the next statement fails by it.
+      await sql`select 1`.catch((error: unknown) => {
+        throw failure ?? error;
+      });
+    },
+    abort: () => void copying.destroy(new Error('given up')),
+  };
+}
+
+function linesOf(environmentId: number, identities: readonly NewIdentity[]): string {
+  let lines = '';
+  for (const { id, identifier, keyOverride, traits } of identities) {
+    const stored = storedIdentifier(identifier);
+    const long = stored === identifier ? NULL_FIELD : copyField(identifier);
+    const override = keyOverride === undefined ? NULL_FIELD : copyField(keyOverride);
+    lines += `${environmentId}\t${id}\t${copyField(stored)}\t${long}\t${override}\t${copyField(traits)}\n`;
+  }
+  return lines;
+}
+
+/** Postgres's text format of COPY. */
+const NULL_FIELD = '\\N';
+const NOT_PLAIN_FIELD = /[\\\t\n\r]/;
+const ESCAPED: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function copyField(text: string): string {
+  return NOT_PLAIN_FIELD.test(text)
+    ? text.replace(/[\\\t\n\r]/g, (character) => ESCAPED[character] ?? character)
+    : text;
 }
 
 /** Turns locked rows into tombstones, which keep their identifiers for streams of earlier revisions. */
@@ -232,7 +299,7 @@ export async function deleteIdentities(
 ): Promise<void> {
   if (ids.length === 0) return;
   await sql`
-    update identity set deleted_revision = ${revision}, traits = '{}'
+    update identity set deleted_revision = ${revision}, traits = '{}', key_override = null
     where environment_id = ${environmentId} and id = any(${sql.array([...ids], INT8_ARRAY)})`;
 }
 

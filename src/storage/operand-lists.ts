@@ -26,6 +26,18 @@ export async function findOperandList(sql: Sql, project: string, name: string): 
   return row?.sha256;
 }
 
+/** The same with how many values it has. */
+export async function findListContent(
+  sql: Sql,
+  project: string,
+  name: string,
+): Promise<{ readonly sha256: string; readonly size: number } | undefined> {
+  const [row] = await sql<{ sha256: string; size: number }[]>`
+    select encode(sha256, 'hex') as sha256, count as size from operand_list_name join operand_list using (sha256)
+    where project = ${project} and name = ${name}`;
+  return row;
+}
+
 /** The values of a list. Throws LIST_NOT_FOUND. */
 export async function readOperandList(sql: Sql, sha256: string): Promise<ReadonlySet<string>> {
   const [row] = await sql<

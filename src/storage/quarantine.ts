@@ -44,12 +44,18 @@ export async function quarantine(
     on conflict (environment_id, identifier) do update set since = quarantined_identity.since`;
 }
 
-/** Ends the quarantine of those of the identities that are in it. */
-export async function mendQuarantine(sql: Sql, environmentId: number, identifiers: readonly string[]): Promise<void> {
+/** Ends the quarantine of those of the identities that are in it; with `before`, if they were by then. */
+export async function mendQuarantine(
+  sql: Sql,
+  environmentId: number,
+  identifiers: readonly string[],
+  before?: Date,
+): Promise<void> {
   if (identifiers.length === 0) return;
+  const isOld = before === undefined ? sql`` : sql`and since < ${before}`;
   await sql`
     delete from quarantined_identity
-    where environment_id = ${environmentId} and identifier = any(${sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY)})`;
+    where environment_id = ${environmentId} ${isOld} and identifier = any(${sql.array(identifiers.map(storedIdentifier), TEXT_ARRAY)})`;
 }
 
 /** How many identities of an environment are quarantined, and the first `limit` of them, the earliest first. */

@@ -14,6 +14,7 @@ export const MAX_COLUMN_TEXT = 256;
 export interface ScannedIdentity {
   readonly id: number;
   readonly identifier: string;
+  readonly keyOverride: string | null;
   readonly traits: string;
 }
 
@@ -105,7 +106,15 @@ export async function* scanIdentities(
 ): AsyncGenerator<ScannedIdentity[]> {
   const traits = needsTraits ? sql`traits::text` : sql`'{}'`;
   yield* sql<ScannedIdentity[]>`
-    select id, coalesce(long_identifier, identifier) as identifier, ${traits} as traits
+    select id, coalesce(long_identifier, identifier) as identifier, key_override as "keyOverride", ${traits} as traits
     from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null order by id
   `.cursor(ROWS_PER_FETCH);
+}
+
+/** The ordinals of the live identities of [from, until), ascending. */
+export async function liveOrdinals(sql: Sql, environmentId: number, from: number, until: number): Promise<number[]> {
+  const [row] = await sql`
+    select string_agg(int4send((id - ${from})::int), '' order by id) from identity
+    where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null`.raw();
+  return Array.from(unpackOffsets(row?.[0]), (offset) => from + offset);
 }

@@ -1,5 +1,6 @@
-import type { SegmentDefinition } from '../core/segments.js';
+import { referencesOf, type SegmentDefinition } from '../core/segments.js';
 import type { Sql } from './database.js';
+import { TEXT_ARRAY } from './environments.js';
 
 /** A segment of a project, with its newest definition. */
 export interface StoredSegment {
@@ -67,6 +68,42 @@ export async function readSegmentVersions(sql: Sql, project: string): Promise<Se
     select key, version, etag, definition from segment_version where project = ${project} order by key, version desc`;
 }
 
+/** Which definitions there are, in the order of `readSegmentVersions`. */
+export async function readVersionNumbers(
+  sql: Sql,
+  project: string,
+): Promise<Pick<SegmentVersion, 'key' | 'version'>[]> {
+  return sql<Pick<SegmentVersion, 'key' | 'version'>[]>`
+    select key, version from segment_version where project = ${project} order by key, version desc`;
+}
+
+/** How many definitions there are. */
+export async function countVersions(sql: Sql, project: string): Promise<number> {
+  const [row] = await sql<
+    { count: number }[]
+  >`select count(*)::int as count from segment_version where project = ${project}`;
+  return row?.count ?? 0;
+}
+
+/** The definitions of these segments and of all that they refer to, however indirectly, by key, the newest first; those that do not exist are left out. */
+export async function readReachable(sql: Sql, project: string, keys: Iterable<string>): Promise<SegmentVersion[]> {
+  return sql<SegmentVersion[]>`
+    with recursive reachable (key) as (
+      select unnest(${sql.array([...keys], TEXT_ARRAY)}::text[]) collate "C"
+      union
+      select referred from reachable join segment_reference on segment_reference.project = ${project} and segment_reference.key = reachable.key
+    )
+    select key, version, etag, definition from segment_version
+    where project = ${project} and key in (select key from reachable) order by key, version desc`;
+}
+
+/** The keys of other segments that refer to one in any of their definitions, in order, at most `limit`. */
+export async function referrersOf(sql: Sql, project: string, key: string, limit: number): Promise<string[]> {
+  const rows = await sql<{ key: string }[]>`
+    select distinct key from segment_reference where project = ${project} and referred = ${key} and key <> ${key} order by key limit ${limit}`;
+  return rows.map((row) => row.key);
+}
+
 /** Writes a segment's next version; earlier ones stay until `deleteSegmentVersions`. */
 export async function writeSegment(
   sql: Sql,
@@ -80,6 +117,11 @@ export async function writeSegment(
   await sql`
     insert into segment_version (project, key, version, etag, definition)
     values (${project}, ${key}, ${version}, ${etag}, ${JSON.stringify(definition)}::text::jsonb)`;
+  const referred = definition.disabledReason === undefined ? [...referencesOf(definition)] : [];
+  if (referred.length > 0)
+    await sql`
+      insert into segment_reference (project, key, version, referred)
+      select ${project}, ${key}, ${version}, unnest(${sql.array(referred, TEXT_ARRAY)}::text[])`;
   return { ...segment, createdAt: row?.createdAt ?? new Date(), updatedAt: row?.updatedAt ?? new Date() };
 }
 

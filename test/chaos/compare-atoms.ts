@@ -6,8 +6,9 @@ import type { EnvironmentSnapshot } from './snapshot.js';
 
 /** The identities of a snapshot as conditions see them. */
 export function viewsOf({ environment, rows }: EnvironmentSnapshot): IdentityView[] {
+  const isOrdinal = environment.identityKeyMode === 'id' && environment.ordinalMode === 'given';
   return rows.map(({ id, identifier, traits }) => {
-    const key = environment.identityKeyMode === 'id' ? String(id) : `${environment.key}_${identifier}`;
+    const key = isOrdinal ? String(id) : `${environment.key}_${identifier}`;
     return { id, identifier, key, traits };
   });
 }

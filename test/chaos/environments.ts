@@ -20,7 +20,11 @@ export function ordinalModeOf(key: string): 'given' | 'allotted' | undefined {
 export function createEnvironments(database: Database): Promise<Environment[]> {
   return Promise.all(
     ENVIRONMENTS.map((environment) =>
-      createEnvironment(database, { ...environment, name: environment.key.toUpperCase(), organisation: 'chaos' }),
+      createEnvironment(
+        database,
+        { ...environment, name: environment.key.toUpperCase(), organisation: 'chaos' },
+        'chaos',
+      ),
     ),
   );
 }

@@ -15,7 +15,7 @@ export interface Mutant {
 
 const APPLY = 'src/indexing/kafka/apply-slice.ts';
 const FENCE = 'if (!(await advancePartition(tx, step)))';
-const AFTER_TRANSACTION = 'return letters;\n}\nasync function writeSkipped';
+const AFTER_TRANSACTION = 'return letters;\n}\n/** What is of';
 const DEAD_LETTERS = 'await insertDeadLetters(tx, letters);';
 
 export const MUTANTS: readonly Mutant[] = [

@@ -50,7 +50,9 @@ export function startSegmentChurn(database: Database, seed: number): Loop {
     const [project, key] = [random.pick(PROJECTS), `churn-${random.int(0, SEGMENTS - 1)}`];
     const conditions = [drawCondition(random), random.pick(CONDITIONS)];
     await (
-      random.chance(0.5) ? create(database, project, key, anyOf(conditions)) : removeSegment(database, project, key, '')
+      random.chance(0.5)
+        ? create(database, project, key, anyOf(conditions))
+        : removeSegment(database, { project, key, etag: '' }, 'chaos')
     ).catch((error: unknown) => {
       if (!(error instanceof RollcallError)) throw error;
     });
@@ -67,5 +69,5 @@ function anyOf(conditions: readonly Condition[]): SegmentDefinition {
 }
 
 async function create(database: Database, project: string, key: string, definition: SegmentDefinition): Promise<void> {
-  await createSegment(database, { project, key, name: key, description: '', definition });
+  await createSegment(database, { project, key, name: key, description: '', definition }, 'chaos');
 }

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ColumnSummary } from '../../src/cli/import/column-types.js';
-import { createColumnObserver, readCell } from '../../src/cli/import/column-types.js';
+import { createColumnObserver } from '../../src/cli/import/column-types.js';
+import { readCell } from '../../src/sources/files/column-types.js';
 
 function summaryOf(...cells: string[]): ColumnSummary {
   const observer = createColumnObserver();
@@ -51,10 +52,12 @@ describe('the type of a column', () => {
 
 describe('a cell', () => {
   it('is read as its column says', () => {
-    expect(readCell('int', '123456789012345678901234567890')).toBe(123456789012345678901234567890n);
-    expect(readCell('float', '1')).toBe(1);
-    expect(readCell('bool', 'FALSE')).toBe(false);
-    expect(readCell('string', '1')).toBe('1');
+    expect(readCell('int', '123456789012345678901234567890')).toBe('123456789012345678901234567890');
+    expect(readCell('float', '1')).toBe('1.0');
+    expect(readCell('float', '-0.0')).toBe('0.0');
+    expect(readCell('float', '2.50')).toBe('2.5');
+    expect(readCell('bool', 'FALSE')).toBe('false');
+    expect(readCell('string', 'say "1"')).toBe('"say \\"1\\""');
   });
 
   it('that is no such value is undefined', () => {

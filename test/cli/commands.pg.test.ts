@@ -2,6 +2,7 @@ import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { createTestDatabase } from '../helpers/postgres.js';
@@ -41,8 +42,27 @@ afterAll(async () => {
   await Promise.all([database.drop(), cli.remove(), rm(folder, { recursive: true })]);
 });
 
+describe('organisations', () => {
+  it('are listed, shown with what keeps their index off, and changed', async () => {
+    await json('environment', 'create', 'owned', '--organisation', 'acme');
+    expect(await json('organisation', 'show', 'acme')).toEqual({
+      ...{ key: 'acme', name: '', attributes: {}, gate: '', whenOff: 'configured' },
+    });
+    const changes = ['--name', 'Acme Ltd', '--attributes', '{"plan": "pro"}', '--when-off', 'purge'];
+    expect(await json('organisation', 'update', 'acme', ...changes)).toMatchObject({
+      ...{ name: 'Acme Ltd', attributes: { plan: 'pro' }, whenOff: 'purge' },
+    });
+    expect((await rollcall('organisation', 'list')).stdout).toMatch(/acme +Acme Ltd +on +purge +{"plan":"pro"}/);
+    expect(await rollcall('organisation', 'show', 'nobody')).toMatchObject({
+      stderr: expect.stringContaining('ORGANISATION_NOT_FOUND') as string,
+    });
+    expect(await rollcall('organisation', 'update', 'acme', '--attributes', '[]')).toMatchObject({ exitCode: 2 });
+    await json('environment', 'delete', 'owned');
+  });
+});
+
 describe('environments', () => {
-  it('are created, listed with how they number identities, and deleted', async () => {
+  it('are created, listed with how they number identities, changed and deleted', async () => {
     const created = await json('environment', 'create', 'live', '--ordinals', 'given', '--project', 'shop');
     expect(created).toMatchObject({ key: 'live', name: 'live', project: 'shop', ordinals: 'given' });
     expect(await json('environment', 'list', '--project', 'shop')).toMatchObject({
@@ -55,6 +75,8 @@ describe('environments', () => {
       stderr: expect.stringContaining('ENVIRONMENT_EXISTS') as string,
     });
     expect((await rollcall('environment', 'list')).stdout).toMatch(/default +default/);
+    const updated = await json('environment', 'update', 'live', '--name', 'Live', '--identity-key', 'id');
+    expect(updated).toMatchObject({ key: 'live', name: 'Live', identityKey: 'id' });
     expect(await json('environment', 'delete', 'live')).toEqual({ deleted: 'live' });
     expect((await rollcall('environment', 'list', '--project', 'shop', '--json')).stdout).toBe('');
   });
@@ -113,6 +135,26 @@ describe('import', () => {
     });
     const skipped = await json('import', path, '--environment', 'bad-rows', '--on-bad-row', 'skip');
     expect(skipped).toMatchObject({ rows: 1, badRows: 1, applied: 1, createdEnvironment: true });
+  });
+
+  it('takes gzip, leaves out bad rows at once, and removes who is not in a complete file', async () => {
+    const path = join(folder, 'everyone.ndjson.gz');
+    const imported = (content: string, ...options: string[]) =>
+      writeFile(path, gzipSync(content)).then(() => json('import', path, '--environment', 'everyone', ...options));
+    await imported('{"identifier":"ada"}\n{"identifier":"ben"}\n');
+    const skip = ['--complete', '--on-bad-row', 'skip'];
+    expect(await imported('{"identifier":"ada"}\nbad\n{"identifier":"cyd"}\n', ...skip)).toMatchObject({
+      rows: 2,
+      badRows: 1,
+      badRowExamples: ['line 2: the line is not JSON'],
+      applied: 2,
+      unchanged: 1,
+    });
+    expect(await imported('{"identifier":"ada"}\n', ...skip)).toMatchObject({ applied: 1, removed: 2 });
+    expect(await errorOf('import', path, '--environment', 'everyone', '--resume')).toEqual({
+      exitCode: 3,
+      reason: 'BACKFILL_NOT_FOUND',
+    });
   });
 
   it('reads NDJSON from standard input, and sets some traits of many', async () => {

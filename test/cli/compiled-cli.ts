@@ -59,7 +59,7 @@ function cliAt(main: string, remove: () => Promise<void>): CompiledCli {
   const start = (args: readonly string[], { env = {}, cwd }: RunOptions = {}): ChildProcessWithoutNullStreams => {
     const { DATABASE_URL: _url, ROLLCALL_SERVER: _server, NO_COLOR: _color, ...rest } = process.env;
     return spawn(process.execPath, [main, ...args], {
-      env: { ...rest, ...env },
+      env: { SEGMENT_MEMBERSHIP_ENABLED: 'true', ...rest, ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });
   };

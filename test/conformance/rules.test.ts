@@ -11,7 +11,8 @@ describe('the rule trees of the reference engine', () => {
     expect(cases).toHaveLength(45);
   });
 
-  it.each(cases)('have the same answer here: $name', ({ environment, identity, segmentKey, definition, expected }) => {
+  it.each(cases)('have the same answer here: $name', ({ identity, segmentKey, definition, expected, ...of }) => {
+    const environment = { ...of.environment, identityKeyMode: 'composite' } as const;
     const { predicate } = compileSegment(segmentKey, definition, { environment, definitionOf: () => undefined });
     expect(holds(predicate, (_, atom) => isAtomTrue(atom, identity, { environment }))).toBe(expected);
   });

@@ -8,7 +8,7 @@ import { MAX_CONDITIONS, MAX_RULE_DEPTH } from '../../src/core/segments.js';
 import { isAtomTrue, isMember } from '../helpers/oracle.js';
 import { runs, segmentSets, traitMaps } from '../helpers/random-segments.js';
 
-const environment = { key: 'env', name: 'Env' };
+const environment = { key: 'env', name: 'Env', identityKeyMode: 'composite' } as const;
 
 function contextOf(definitions: Readonly<Record<string, SegmentDefinition>>): CompileContext {
   const byKey = new Map(Object.entries(definitions));

@@ -14,7 +14,7 @@ import { Column } from '../../src/core/truth/column.js';
 import { propertyOf } from '../../src/core/properties/properties.js';
 import type { TraitValue } from '../../src/core/values.js';
 
-const ENVIRONMENT = { key: '42', name: 'Env' };
+const ENVIRONMENT = { key: '42', name: 'Env', identityKeyMode: 'composite' } as const;
 const context = (definitions: Readonly<Record<string, SegmentDefinition>> = {}): CompileContext => ({
   environment: ENVIRONMENT,
   definitionOf: (key) => definitions[key],

@@ -21,7 +21,7 @@ import { type Freshness, select } from '../../src/query/select.js';
 import { SetCache } from '../../src/query/set-cache.js';
 import { readAtoms, readUniverse } from '../../src/storage/atoms.js';
 import { connectDatabase, type Database, inTransaction } from '../../src/storage/database.js';
-import { type Environment, type OrdinalMode, readHead } from '../../src/storage/environments.js';
+import { type Environment, type NewEnvironment, type OrdinalMode, readHead } from '../../src/storage/environments.js';
 import { createTestDatabase, TEST_CONNECTION } from './postgres.js';
 
 /** A database with what a process would make of it, part by part; nothing runs by itself. */
@@ -31,7 +31,7 @@ export interface Fixture {
   /** Another pool on the same database, as another process would have. */
   readonly connect: () => Database;
   /** A new environment, alone in its project, unless the options say otherwise. */
-  readonly environment: (options?: Partial<Omit<Environment, 'id' | 'createdAt'>>) => Promise<Environment>;
+  readonly environment: (options?: Partial<NewEnvironment>) => Promise<Environment>;
   readonly drop: () => Promise<void>;
 }
 
@@ -50,15 +50,19 @@ export async function createFixture(): Promise<Fixture> {
     environment(options = {}) {
       const key = `env-${randomUUID()}`;
       const ordinalMode: OrdinalMode = 'allotted';
-      return createEnvironment(db, {
-        key,
-        name: 'Env',
-        project: key,
-        organisation: 'org',
-        ordinalMode,
-        identityKeyMode: 'composite',
-        ...options,
-      });
+      return createEnvironment(
+        db,
+        {
+          key,
+          name: 'Env',
+          project: key,
+          organisation: 'org',
+          ordinalMode,
+          identityKeyMode: 'composite',
+          ...options,
+        },
+        'test',
+      );
     },
     async drop() {
       await Promise.all(opened.map((other) => other.close(1_000)));
@@ -86,6 +90,23 @@ export async function applyTo(
   ...changes: readonly Change[]
 ): Promise<AppliedBatch> {
   return applier.apply(batch(environment, changes));
+}
+
+/** A new environment with these identities. */
+export async function environmentOf(fixture: Fixture, ...identities: readonly Change[]): Promise<Environment> {
+  const environment = await fixture.environment();
+  await applyTo(createApplier(fixture.database), environment, ...identities);
+  return environment;
+}
+
+/** A new environment with identities that all have the plan `pro`, and a segment `pro` of them, which is built. */
+export async function environmentOfPros(fixture: Fixture, identifiers: readonly string[]): Promise<Environment> {
+  const environment = await fixture.environment();
+  await putSegment(fixture.database, environment, 'pro', definition([condition('plan', 'EQUAL', 'pro')]));
+  await buildAll(fixture.database, environment);
+  const pros = identifiers.map((identifier) => upsert(identifier, { plan: '"pro"' }));
+  await applyTo(createApplier(fixture.database), environment, ...pros);
+  return environment;
 }
 
 /** A full state of an identity. Traits are JSON texts. */
@@ -139,8 +160,13 @@ export async function putSegment(
   const exists =
     (await database.sql`select from segment where project = ${environment.project} and key = ${key}`).length > 0;
   const write = exists
-    ? updateSegment(database, environment.project, key, '', () => draft(environment, key, of))
-    : createSegment(database, draft(environment, key, of));
+    ? updateSegment(
+        database,
+        { project: environment.project, key, etag: '' },
+        () => draft(environment, key, of),
+        'test',
+      )
+    : createSegment(database, draft(environment, key, of), 'test');
   return (await write).segment.etag;
 }
 
@@ -205,11 +231,11 @@ export interface Truth {
 export async function readTruth(database: Database, environment: Environment): Promise<Truth> {
   return inTransaction(database, { isolation: 'repeatable read', readOnly: true }, async (tx) => {
     const head = await readHead(tx, environment.id);
-    const rows = await tx<{ id: number; identifier: string; traits: string }[]>`
-      select id, coalesce(long_identifier, identifier) as identifier, traits::text as traits from identity
+    const rows = await tx<{ id: number; identifier: string; keyOverride: string | null; traits: string }[]>`
+      select id, coalesce(long_identifier, identifier) as identifier, key_override as "keyOverride", traits::text as traits from identity
       where environment_id = ${environment.id} and deleted_revision is null order by id`;
-    const identities = rows.map(({ id, identifier, traits }) =>
-      viewOf(environment, id, identifier, splitTraits(traits)),
+    const identities = rows.map(({ id, identifier, keyOverride, traits }) =>
+      viewOf(environment, id, { identifier, keyOverride: keyOverride ?? undefined, traits: splitTraits(traits) }),
     );
     return { revision: head?.revision ?? 0, identities };
   });

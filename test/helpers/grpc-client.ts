@@ -22,6 +22,7 @@ import { StatusSchema } from '../../src/gen/google/rpc/status_pb.js';
 export interface CallOptions {
   readonly signal?: AbortSignal;
   readonly timeoutMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 type Unary<I extends DescMessage, O extends DescMessage> = (
@@ -157,7 +158,7 @@ function unary(client: Client, method: DescMethod, request: Record<string, unkno
       asItIs,
       asItIs,
       encode(method, request),
-      new Metadata(),
+      metadataOf(options),
       deadline(options),
       (error, bytes) => {
         if (error !== null || bytes === undefined) reject(error ?? new Error('no response'));
@@ -177,7 +178,14 @@ async function* serverStreaming(
   options?: CallOptions,
 ) {
   const bytes = encode(method, request);
-  const call = client.makeServerStreamRequest(pathOf(method), asItIs, asItIs, bytes, new Metadata(), deadline(options));
+  const call = client.makeServerStreamRequest(
+    pathOf(method),
+    asItIs,
+    asItIs,
+    bytes,
+    metadataOf(options),
+    deadline(options),
+  );
   options?.signal?.addEventListener('abort', () => {
     call.cancel();
   });
@@ -200,7 +208,7 @@ async function clientStreaming(
     pathOf(method),
     asItIs,
     asItIs,
-    new Metadata(),
+    metadataOf(options),
     deadline(options),
     (error, bytes) => {
       if (error !== null || bytes === undefined) reject(error ?? new Error('no response'));
@@ -253,4 +261,10 @@ function deadline(options: CallOptions | undefined): { deadline?: number } {
 
 function asItIs(bytes: Buffer): Buffer {
   return bytes;
+}
+
+function metadataOf(options: CallOptions | undefined): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(options?.headers ?? {})) metadata.set(name, value);
+  return metadata;
 }

@@ -56,6 +56,7 @@ const OPERANDS = [
   '1.2.3:semver',
   'user-1',
   'user-2,user-3',
+  'override-1',
   '["pro", 21]',
   'Env',
 ];
@@ -147,10 +148,12 @@ export function changes(count: number, idOf?: (user: number, isSecond: boolean) 
       isSecond: fc.integer({ min: 0, max: 9 }).map((dice) => dice === 0),
       traits: traitMaps,
       some: removable,
+      override: fc.constantFrom(undefined, undefined, 'override-1', 'override-2', '21'),
     })
-    .map(({ user, dice, isSecond, traits, some }) => {
+    .map(({ user, dice, isSecond, traits, some, override }) => {
       const identity = {
         identifier: `user-${user}`,
+        ...(override === undefined ? {} : { keyOverride: override }),
         ...(idOf === undefined ? {} : { identityId: idOf(user, isSecond) }),
       };
       if (dice < 2) return { kind: 'delete', ...identity, traits: new Map() };

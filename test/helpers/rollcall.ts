@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { pino } from 'pino';
+import { AuditService } from '../../src/gen/rollcall/v1/audit_service_pb.js';
 import { EnvironmentService } from '../../src/gen/rollcall/v1/environment_service_pb.js';
 import type { IdentityChangeSchema } from '../../src/gen/rollcall/v1/identity_change_pb.js';
 import { IndexService } from '../../src/gen/rollcall/v1/index_service_pb.js';
@@ -10,6 +11,7 @@ import type {
   StreamMembersRequestSchema,
   StreamMembersResponse,
 } from '../../src/gen/rollcall/v1/membership_service_pb.js';
+import { OrganisationService } from '../../src/gen/rollcall/v1/organisation_service_pb.js';
 import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
 import type { ConditionSchema, RuleSchema } from '../../src/gen/rollcall/v1/segment_pb.js';
 import { SegmentService } from '../../src/gen/rollcall/v1/segment_service_pb.js';
@@ -29,6 +31,8 @@ export interface Clients {
   readonly segments: GrpcClient<typeof SegmentService>;
   readonly ingest: GrpcClient<typeof IngestService>;
   readonly index: GrpcClient<typeof IndexService>;
+  readonly organisations: GrpcClient<typeof OrganisationService>;
+  readonly audit: GrpcClient<typeof AuditService>;
   disconnect(): void;
 }
 
@@ -52,7 +56,11 @@ export async function startTestRollcall(
   const warnings: string[] = [];
   const options = loadOptions({
     env: {},
-    flags: { databaseUrl, grpcPort: '0', httpPort: '0', pollIntervalMs: '50', shutdownGraceMs: '500', ...flags },
+    flags: {
+      ...{ databaseUrl, grpcPort: '0', httpPort: '0', pollIntervalMs: '50', shutdownGraceMs: '500' },
+      segmentMembershipEnabled: 'true',
+      ...flags,
+    },
   });
   const logger = pino({ level: 'warn' }, { write: (line: string) => warnings.push(line) });
   const rollcall = await startRollcall(options, logger);
@@ -77,10 +85,12 @@ export function connectClients(grpcPort: number): Clients {
   const segments = connectGrpcClient(SegmentService, grpcPort);
   const ingest = connectGrpcClient(IngestService, grpcPort);
   const index = connectGrpcClient(IndexService, grpcPort);
+  const organisations = connectGrpcClient(OrganisationService, grpcPort);
+  const audit = connectGrpcClient(AuditService, grpcPort);
   const disconnect = (): void => {
-    for (const { close } of [environments, membership, segments, ingest, index]) close();
+    for (const { close } of [environments, membership, segments, ingest, index, organisations, audit]) close();
   };
-  return { environments, membership, segments, ingest, index, disconnect };
+  return { environments, membership, segments, ingest, index, organisations, audit, disconnect };
 }
 
 export const text = (value: string) => ({ kind: { case: 'stringValue' as const, value } });
@@ -151,7 +161,7 @@ export async function store(
     await clients.index.rebuildAtom({ environment, atomId });
   await eventually(async () => {
     const [building] = await db.sql`
-      select from atom join environment on environment.id = environment_id and deleted_at is null where key = ${environment} and state = 'building'`;
+      select from atom join environment on environment.id = environment_id and deleted_at is null where key = ${environment} and atom.state = 'building'`;
     if (building !== undefined) throw new Error('an atom is being built');
   });
 }

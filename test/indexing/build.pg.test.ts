@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildAtom } from '../../src/indexing/build.js';
-import { dropAtoms, dropIdleAtoms, rebuildAtom, rebuildOutdatedAtom } from '../../src/indexing/catalog-writer.js';
+import { dropExpiredAtoms, keepUpAtoms } from '../../src/indexing/atom-upkeep.js';
+import { dropAtoms, rebuildAtom, rebuildOutdatedAtom } from '../../src/indexing/catalog-writer.js';
 import { trim } from '../../src/indexing/fold.js';
 import { putList } from '../../src/indexing/segment-writer.js';
+import { dropSupersededVersions } from '../../src/indexing/superseded-versions.js';
 import { leaseAtom, readAtoms, type StoredAtom, unleasedAtoms } from '../../src/storage/atoms.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
@@ -204,11 +206,16 @@ describe('atoms that nobody needs', () => {
   it('are dropped when they were not asked for, unless a segment came to need them in the meantime', async () => {
     await buildAll(fixture.database, environment);
     const atom = await theAtom();
-    expect(await dropIdleAtoms(fixture.database, environment, 0)).toBeUndefined();
+    const dropUnasked = async (draftExpiryMs: number) => {
+      await keepUpAtoms(fixture.database, environment, undefined);
+      return dropExpiredAtoms(fixture.database, environment, { draftExpiryMs, graceMs: -1_000, splitGraceMs: 0 });
+    };
+    expect(await dropUnasked(-1_000)).toBeUndefined();
     expect(await dropAtoms(fixture.database, environment, [atom])).toBeUndefined();
     await putSegment(fixture.database, environment, 'pro', definition([]));
-    expect(await dropIdleAtoms(fixture.database, environment, 3_600_000)).toBeUndefined();
-    expect(await dropIdleAtoms(fixture.database, environment, -1_000)).toBeDefined();
+    await dropSupersededVersions(fixture.database);
+    expect(await dropUnasked(3_600_000)).toBeUndefined();
+    expect(await dropUnasked(-1_000)).toBeDefined();
     expect(await readAtoms(fixture.database.sql, environment.id)).toEqual([]);
     expect(
       await fixture.database
@@ -224,7 +231,7 @@ describe('atoms that nobody needs', () => {
 describe('a stored list', () => {
   it('is one atom, whatever its length, and moves the segments that refer to it when it changes', async () => {
     const values = new Set(Array.from({ length: 5_000 }, (_, n) => `user-${n * 2}`));
-    await putList(fixture.database, environment.project, 'even', values);
+    await putList(fixture.database, { project: environment.project, name: 'even', values }, 'test');
     const inList = (list: string) =>
       definition([{ property: '$.identity.identifier', operator: 'IN', value: '', list: { name: list, sha256: '' } }]);
     await putSegment(fixture.database, environment, 'even', inList('even'));
@@ -233,7 +240,11 @@ describe('a stored list', () => {
     const applier = createApplier(fixture.database);
     await applyTo(applier, environment, upsert('user-100', {}, 77), upsert('user-101', {}, 78));
     expect(await membersOf(fixture.database, environment, 'even')).toContain('user-100');
-    await putList(fixture.database, environment.project, 'even', new Set(['user-101']));
+    await putList(
+      fixture.database,
+      { project: environment.project, name: 'even', values: new Set(['user-101']) },
+      'test',
+    );
     await buildAll(fixture.database, environment);
     expect(await membersOf(fixture.database, environment, 'even')).toEqual(['user-101']);
     await expect(putSegment(fixture.database, environment, 'odd', inList('odd'))).rejects.toMatchObject({

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { Maintenance } from '../../src/indexing/maintenance.js';
+import { Maintenance, type MaintenanceOptions } from '../../src/indexing/maintenance.js';
 import { readAtoms } from '../../src/storage/atoms.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
@@ -22,19 +22,26 @@ beforeAll(async () => {
 afterAll(() => fixture.drop());
 beforeEach(() => {
   errors = [];
-  maintenance = new Maintenance(fixture.connect(), {
+  maintenance = createMaintenance();
+});
+afterEach(() => maintenance.stop());
+
+function createMaintenance(options: Partial<MaintenanceOptions> = {}): Maintenance {
+  return new Maintenance(fixture.connect(), {
     foldMaxRevisions: 1,
     foldMaxBytes: 1_000_000,
     foldIntervalMs: 100,
     logRetentionMs: 3_600_000,
     draftExpiryMs: 3_600_000,
+    atomGraceMs: 3_600_000,
     buildRangeChunks: 2,
     deadLetterRetentionMs: 3_600_000,
+    auditRetentionMs: Infinity,
     onCommitted: () => undefined,
     onError: (error) => errors.push(error),
+    ...options,
   });
-});
-afterEach(() => maintenance.stop());
+}
 
 /** An environment with members, and some segments to be built. */
 async function withSegments(key: string, count: number): Promise<Environment> {
@@ -81,4 +88,32 @@ describe('maintenance', () => {
     expect(await owners()).toEqual([{ owner: '' }]);
     expect(await statesOf(environment)).toEqual(['building']);
   }, 20_000);
+
+  it('removes entries of the audit trail once they are older than they are kept, and none where they are kept for ever', async () => {
+    const { sql } = fixture.database;
+    const environment = await fixture.environment();
+    await sql`update audit_entry set at = now() - interval '2 hours' where key = ${environment.key}`;
+    await fixture.environment({ key: 'of-today' });
+    const keys = async () => (await sql<{ key: string }[]>`select key from audit_entry`).map(({ key }) => key);
+    maintenance.run();
+    await putExpiredDeadLetter();
+    await expect.poll(countDeadLetters, { timeout: 20_000 }).toBe(0);
+    expect(await keys()).toContain(environment.key);
+    const expiring = createMaintenance({ auditRetentionMs: 3_600_000 });
+    expiring.run();
+    await expect.poll(keys, { timeout: 20_000 }).not.toContain(environment.key);
+    expect(await keys()).toContain('of-today');
+    await expiring.stop();
+  }, 40_000);
 });
+
+/** Gone once the house was kept. */
+async function putExpiredDeadLetter(): Promise<void> {
+  await fixture.database.sql`
+    insert into dead_letter (cluster, topic, partition, message_offset, message_headers, message_at, reason, explanation, environment_key, identifier, created_at)
+    values ('c', 't', 0, 0, '{}', now(), 'INTERNAL', '', '', '', now() - interval '2 hours')`;
+}
+
+async function countDeadLetters(): Promise<number> {
+  return (await fixture.database.sql`select from dead_letter`).length;
+}

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkIdentifier } from '../../src/core/check-identifier.js';
 import { formatTrait, parseTrait } from '../../src/core/trait-text.js';
-import { checkIdentifier, decodeTraits } from '../../src/indexing/decode.js';
+import { decodeTraits } from '../../src/indexing/decode.js';
 import { OrdinalSet } from '../../src/core/bitmap.js';
 import { readPages } from '../../src/query/member-pages.js';
 import {

@@ -13,6 +13,7 @@ import {
   createFixture,
   createIndex,
   definition,
+  environmentOfPros,
   type Fixture,
   foldAll,
   putSegment,
@@ -24,7 +25,6 @@ import {
 const USERS = 30;
 const QUERY = 'q';
 const target = { kind: 'segment', key: 'pro' } as const;
-const isPro = definition([condition('plan', 'EQUAL', 'pro')]);
 const signal = new AbortController().signal;
 
 let fixture: Fixture;
@@ -35,14 +35,8 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.drop());
 beforeEach(async () => {
-  environment = await fixture.environment();
-  await putSegment(fixture.database, environment, 'pro', isPro);
-  await buildAll(fixture.database, environment);
-  await applyTo(
-    createApplier(fixture.database),
-    environment,
-    ...Array.from({ length: USERS }, (_, user) => upsert(`user-${user}`, { plan: '"pro"' })),
-  );
+  const identifiers = Array.from({ length: USERS }, (_, user) => `user-${user}`);
+  environment = await environmentOfPros(fixture, identifiers);
   index = createIndex(fixture.database, environment);
 });
 

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { atomKey } from '../../src/core/atoms.js';
 import type { SegmentDefinition } from '../../src/core/segments.js';
-import { dropAtoms, dropIdleAtoms, rebuildAtom, registerAtoms } from '../../src/indexing/catalog-writer.js';
+import { dropExpiredAtoms } from '../../src/indexing/atom-upkeep.js';
+import { dropAtoms, rebuildAtom, registerAtoms } from '../../src/indexing/catalog-writer.js';
 import type { EnvironmentIndex } from '../../src/query/environment-index.js';
 import { explain } from '../../src/query/explain.js';
 import { countMembers, select } from '../../src/query/select.js';
@@ -16,6 +17,7 @@ import {
   createFixture,
   createIndex,
   definition,
+  environmentOf,
   type Fixture,
   setTraits,
   upsert,
@@ -32,13 +34,10 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.drop());
 beforeEach(async () => {
-  environment = await fixture.environment();
-  await applyTo(
-    createApplier(fixture.database),
-    environment,
-    ...['a', 'b', 'c', 'd', 'e'].map((identifier) =>
-      upsert(identifier, { plan: identifier < 'c' ? '"pro"' : '"free"' }),
-    ),
+  environment = await environmentOf(
+    fixture,
+    ...['a', 'b'].map((identifier) => upsert(identifier, { plan: '"pro"' })),
+    ...['c', 'd', 'e'].map((identifier) => upsert(identifier, { plan: '"free"' })),
   );
   index = createIndex(fixture.database, environment, { chunkCache: new SetCache(ROOM_FOR_TWO) });
   for (const plan of ['pro', 'other']) await build(without(plan));
@@ -109,7 +108,7 @@ describe('the atoms of a draft', () => {
     await fixture.database
       .sql`update atom set used_at = now() - interval '1 hour' where environment_id = ${environment.id}`;
     await buildAll(fixture.database, environment);
-    await dropIdleAtoms(fixture.database, environment, 600_000);
+    await dropExpiredAtoms(fixture.database, environment, { draftExpiryMs: 600_000, graceMs: 0, splitGraceMs: 0 });
     const left = await readAtoms(fixture.database.sql, environment.id);
     expect(left.map(({ definition: { operand } }) => operand)).toEqual(['slow']);
   });

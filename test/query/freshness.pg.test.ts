@@ -6,18 +6,14 @@ import { SetCache } from '../../src/query/set-cache.js';
 import { readHead, type Environment } from '../../src/storage/environments.js';
 import {
   applyTo,
-  buildAll,
-  condition,
   createApplier,
   createFixture,
   createIndex,
-  definition,
+  environmentOfPros,
   type Fixture,
-  putSegment,
   readTruth,
   selectSegment,
   setTraits,
-  upsert,
 } from '../helpers/fixture.js';
 
 let fixture: Fixture;
@@ -28,14 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.drop());
 beforeEach(async () => {
-  environment = await fixture.environment();
-  await putSegment(fixture.database, environment, 'pro', definition([condition('plan', 'EQUAL', 'pro')]));
-  await buildAll(fixture.database, environment);
-  await applyTo(
-    createApplier(fixture.database),
-    environment,
-    ...['a', 'b', 'c'].map((identifier) => upsert(identifier, { plan: '"pro"' })),
-  );
+  environment = await environmentOfPros(fixture, ['a', 'b', 'c']);
   index = createIndex(fixture.connect(), environment);
   await selectSegment(fixture.database, index, 'pro');
 });

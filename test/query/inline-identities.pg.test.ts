@@ -64,7 +64,11 @@ describe('an identity given inline', () => {
   describe('and a stored list', () => {
     beforeEach(async () => {
       environment = await fixture.environment();
-      const { sha256 } = await putList(fixture.database, environment.project, 'plans', new Set(['pro', 'max']));
+      const { sha256 } = await putList(
+        fixture.database,
+        { project: environment.project, name: 'plans', values: new Set(['pro', 'max']) },
+        'test',
+      );
       const inList = { ...condition('plan', 'IN'), list: { name: 'plans', sha256 } };
       await putSegment(fixture.database, environment, 'listed', definition([inList]));
       index = createIndex(fixture.database, environment);
@@ -88,9 +92,9 @@ describe('an identity given inline', () => {
 
     it('are never compared with a list that was not read', async () => {
       await index.advance();
-      const { predicate } = index.catalog.newest('listed');
+      const served = index.catalog.newest('listed');
       const truth = await inlineTruth(index, identity, []);
-      expect(() => truth(predicate)).toThrow(expect.objectContaining({ reason: 'CONFLICT' }));
+      expect(() => truth(served)(served.predicate)).toThrow(expect.objectContaining({ reason: 'CONFLICT' }));
     });
   });
 

@@ -6,15 +6,12 @@ import { SetCache } from '../../src/query/set-cache.js';
 import type { Environment } from '../../src/storage/environments.js';
 import {
   applyTo,
-  buildAll,
-  condition,
   createApplier,
   createFixture,
   createIndex,
-  definition,
+  environmentOfPros,
   type Fixture,
   foldAll,
-  putSegment,
   remove,
   selectSegment,
   setTraits,
@@ -31,14 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.drop());
 beforeEach(async () => {
-  environment = await fixture.environment();
-  await putSegment(fixture.database, environment, 'pro', definition([condition('plan', 'EQUAL', 'pro')]));
-  await buildAll(fixture.database, environment);
-  await applyTo(
-    createApplier(fixture.database),
-    environment,
-    ...['a', 'b', 'c'].map((identifier) => upsert(identifier, { plan: '"pro"' })),
-  );
+  environment = await environmentOfPros(fixture, ['a', 'b', 'c']);
   index = createIndex(fixture.database, environment);
 });
 

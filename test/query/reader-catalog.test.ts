@@ -13,6 +13,13 @@ const environment: Environment = {
   ordinalMode: 'allotted',
   identityKeyMode: 'composite',
   createdAt: new Date(0),
+  source: '',
+  state: 'ready',
+  stateReason: '',
+  hasGap: false,
+  loadedFrom: null,
+  backfillId: null,
+  earlierSettings: [],
 };
 
 /** Segments each of which has the next as its parent, in two versions. */

@@ -30,6 +30,7 @@ async function prepare(of: SegmentDefinition): Promise<unknown> {
   const context = {
     deadline: new Date(Date.now() + 10),
     signal: new AbortController().signal,
+    actor: '',
     peer: '',
     requestId: '',
   };

@@ -7,7 +7,7 @@ import { SetCache } from '../../src/query/set-cache.js';
 import { createServerMetrics } from '../../src/server/metrics/server-metrics.js';
 import { readStatus } from '../../src/server/services/index-status.js';
 import type { Environment } from '../../src/storage/environments.js';
-import { applyTo, createApplier, createFixture, type Fixture, upsert } from '../helpers/fixture.js';
+import { createFixture, environmentOf, type Fixture, upsert } from '../helpers/fixture.js';
 
 const { readVisibility } = createServerMetrics();
 
@@ -20,12 +20,7 @@ beforeAll(async () => {
 });
 afterAll(() => fixture.drop());
 beforeEach(async () => {
-  environment = await fixture.environment();
-  await applyTo(
-    createApplier(fixture.database),
-    environment,
-    ...['a', 'b', 'c'].map((identifier) => upsert(identifier)),
-  );
+  environment = await environmentOf(fixture, upsert('a'), upsert('b'), upsert('c'));
   chunkCache = new SetCache(1_000_000);
   indexes = new EnvironmentIndexes(fixture.database, {
     chunkCache,

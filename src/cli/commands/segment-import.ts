@@ -14,6 +14,7 @@ import type { CommandContext } from '../context.js';
 import { DIALECT_NAMES } from '../dialects.js';
 import { formatCount } from '../format.js';
 import { openInput } from '../import/input-file.js';
+import { importedSegmentJson, importOutcomeText } from '../segment-answers.js';
 import { formatTable, printable } from '../table.js';
 import { green, red } from '../style.js';
 
@@ -35,13 +36,6 @@ const FORMATS = {
   litestar: DocumentFormat.LITESTAR,
   mozhno: DocumentFormat.MOZHNO,
 } as const;
-
-const OUTCOMES: Readonly<Record<ImportOutcome, string>> = {
-  [ImportOutcome.UNSPECIFIED]: 'unknown',
-  [ImportOutcome.CREATED]: 'created',
-  [ImportOutcome.UPDATED]: 'updated',
-  [ImportOutcome.UNCHANGED]: 'unchanged',
-};
 
 /** From here on a document is sent compressed. */
 const COMPRESS_FROM_BYTES = 1024 * 1024;
@@ -69,7 +63,7 @@ export function importCommand(context: CommandContext) {
         }),
       );
       if (options.json === true)
-        return context.output.json({ dryRun: dryRun === true, segments: segments.map(toJson) });
+        return context.output.json({ dryRun: dryRun === true, segments: segments.map(importedSegmentJson) });
       await writeSegments(context, segments, dryRun === true);
     });
 }
@@ -85,11 +79,6 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
-function toJson({ key, name, outcome, enabled, disabledReason }: ImportedSegment) {
-  const reason = disabledReason === '' ? undefined : disabledReason;
-  return { key, name, outcome: OUTCOMES[outcome], enabled, disabledReason: reason };
-}
-
 async function writeSegments(
   { output }: CommandContext,
   segments: readonly ImportedSegment[],
@@ -101,7 +90,7 @@ async function writeSegments(
     await output.line(`${red('!')} ${printable(key)} is disabled. ${printable(disabledReason)}`);
   const counts = [ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED].map(
     (outcome) =>
-      `${formatCount(segments.filter((segment) => segment.outcome === outcome).length)} ${OUTCOMES[outcome]}`,
+      `${formatCount(segments.filter((segment) => segment.outcome === outcome).length)} ${importOutcomeText(outcome)}`,
   );
   const note = isDryRun ? ' (a dry run: nothing was written)' : '';
   await output.line(
@@ -115,7 +104,7 @@ function tableOf(segments: readonly ImportedSegment[]): string {
     segments.map(({ key, name, outcome, enabled }) => [
       printable(key),
       printable(name),
-      OUTCOMES[outcome],
+      importOutcomeText(outcome),
       enabled ? 'yes' : 'no',
     ]),
   );

@@ -1,5 +1,11 @@
-import type { AtomStatus, EnvironmentStatus, GetStatusResponse } from '../../gen/rollcall/v1/index_service_pb.js';
-import { AtomState, EnvironmentState, IndexService } from '../../gen/rollcall/v1/index_service_pb.js';
+import type {
+  AtomStatus,
+  Backfill,
+  EnvironmentStatus,
+  GetStatusResponse,
+} from '../../gen/rollcall/v1/index_service_pb.js';
+import { AtomState, BackfillState, EnvironmentState, IndexService } from '../../gen/rollcall/v1/index_service_pb.js';
+import { backfillJson, describeBackfill } from '../backfill/show-backfill.js';
 import { clientCommand } from '../base-commands.js';
 import { withClient } from '../connect.js';
 import type { CommandContext } from '../context.js';
@@ -52,6 +58,9 @@ async function writeEnvironments(
     align: index < 2 || index === 8 ? ('left' as const) : ('right' as const),
   }));
   await output.line(formatTable(columns, environments.map(environmentRow)));
+  for (const { environment, stateReason } of environments.filter(({ stateReason }) => stateReason !== ''))
+    await output.line(red(`${printable(environment)}: ${printable(stateReason)}`));
+  for (const { backfill } of environments) if (isWorthShowing(backfill)) await output.line(describeBackfill(backfill));
   for (const { environment, atoms } of environments.filter((one) => one.atoms.length > 0)) {
     await output.line(`\n${bold(printable(environment))}`);
     await output.line(atomTable(atoms));
@@ -61,6 +70,11 @@ async function writeEnvironments(
     const count = formatThings(quarantinedIdentities, 'identity', 'identities');
     await output.line(red(`${printable(environment)}: ${count} quarantined, a change was skipped: ${first}`));
   }
+}
+
+/** One that is done is history: `rollcall backfill list` has it. */
+function isWorthShowing(backfill: Backfill | undefined): backfill is Backfill {
+  return backfill?.state === BackfillState.RUNNING || backfill?.state === BackfillState.FAILED;
 }
 
 function isQuarantined({ quarantinedIdentities }: EnvironmentStatus): boolean {
@@ -105,6 +119,8 @@ function statusJson({ environments, totals, feed }: GetStatusResponse, includeAt
     environments: environments.map((status) => ({
       environment: status.environment,
       state: EnvironmentState[status.state],
+      stateReason: status.stateReason === '' ? undefined : status.stateReason,
+      backfill: status.backfill === undefined ? undefined : backfillJson(status.backfill),
       identities: status.identities,
       revision: status.revision,
       catalogRevision: status.catalogRevision,

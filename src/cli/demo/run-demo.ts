@@ -128,7 +128,10 @@ async function sayWhatNext(
     `all of this took ${formatDuration(elapsedMs)}; the data stays in ${directory} until the next demo`,
   );
   const tries = [
-    [`npx rollcall serve --data-directory ${directory}`, 'serve it; then, in another terminal:'],
+    [
+      `npx rollcall serve --segment-membership-enabled --data-directory ${directory}`,
+      'serve it; then, in another terminal:',
+    ],
     [`npx rollcall count growth --data-directory ${directory}`, 'ask from the command line'],
     [`npx rollcall export lottery - --format csv --columns plan,country --data-directory ${directory} | head`, ''],
     ['npx rollcall import people.csv', 'your own identities, in .rollcall'],

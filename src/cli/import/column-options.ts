@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import type { BadRowPolicy } from './bad-rows.js';
-import { COLUMN_TYPES, type ColumnType } from './column-types.js';
+import { COLUMN_TYPES, type ColumnType } from '../../sources/files/column-types.js';
 import type { InputFormat } from './input-file.js';
 
 /** What a file is read as, by a flag of the command's own. */

@@ -1,8 +1,4 @@
-import type { TraitValue } from '../../core/values.js';
-
-/** What a column's cells are read as. */
-export const COLUMN_TYPES = ['int', 'float', 'bool', 'string'] as const;
-export type ColumnType = (typeof COLUMN_TYPES)[number];
+import { COLUMN_TYPES, type ColumnType, isCell } from '../../sources/files/column-types.js';
 
 /** What was seen of one column. */
 export interface ColumnSummary {
@@ -20,14 +16,6 @@ export interface ColumnObserver {
 }
 
 const MAX_EXAMPLES = 3;
-
-/** No leading zeros: "007" is a name. Longer ones are beyond what the contract carries. */
-const INTEGER = /^(?:0|-?[1-9][0-9]{0,4298})$/;
-const FLOAT = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
-const BOOLEAN = /^(?:true|false)$/i;
-
-/** Digits that every float keeps; a cell with more would lose some. */
-const MAX_FLOAT_DIGITS = 17;
 
 export function createColumnObserver(): ColumnObserver {
   let candidates: readonly ColumnType[] = COLUMN_TYPES;
@@ -51,45 +39,4 @@ export function createColumnObserver(): ColumnObserver {
       return { type, emptyCells, examples: [...examples] };
     },
   };
-}
-
-/** The cell as a value of the type; undefined where it cannot be read so. The cell is not empty. */
-export function readCell(type: ColumnType, cell: string): TraitValue | undefined {
-  if (!isCell(type, cell)) return undefined;
-  switch (type) {
-    case 'int':
-      return BigInt(cell);
-    case 'float':
-      return Number(cell);
-    case 'bool':
-      return cell.toLowerCase() === 'true';
-    case 'string':
-      return cell;
-  }
-}
-
-function isCell(type: ColumnType, cell: string): boolean {
-  switch (type) {
-    case 'int':
-      return INTEGER.test(cell);
-    case 'float':
-      return isFloat(cell);
-    case 'bool':
-      return BOOLEAN.test(cell);
-    case 'string':
-      return true;
-  }
-}
-
-function isFloat(cell: string): boolean {
-  if (!FLOAT.test(cell) || !Number.isFinite(Number(cell))) return false;
-  if (cell.length <= MAX_FLOAT_DIGITS) return true;
-  return significantDigits(cell) <= MAX_FLOAT_DIGITS;
-}
-
-function significantDigits(cell: string): number {
-  return cell
-    .replace(/[eE].*$/, '')
-    .replaceAll(/[-.]/g, '')
-    .replace(/^0+/, '').length;
 }

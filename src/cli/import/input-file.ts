@@ -3,6 +3,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { isGzip } from '../../sources/files/unpack.js';
 import { CommandError, fileError } from '../command-error.js';
 
 export type InputFormat = 'csv' | 'ndjson';
@@ -14,6 +15,8 @@ export interface InputFile {
   readonly sizeBytes: number;
   /** Its bytes from the start; `onBytes` is told how many were read so far. Throws FILE. */
   read(onBytes?: (bytes: number) => void): AsyncGenerator<Buffer>;
+  /** Whether it is compressed: whether it begins as gzip does. */
+  isPacked(): Promise<boolean>;
   /** Removes what is temporary. */
   dispose(): Promise<void>;
 }
@@ -36,7 +39,7 @@ export async function openInput(path: string): Promise<InputFile> {
 /** The format as asked for, else by the file's extension. Throws USAGE where that says nothing. */
 export function formatOf(path: string, asked: InputFormat | undefined): InputFormat {
   if (asked !== undefined) return asked;
-  const format = BY_EXTENSION[extname(path).toLowerCase()];
+  const format = BY_EXTENSION[extname(path.replace(/\.gz$/i, '')).toLowerCase()];
   if (format !== undefined) return format;
   throw new CommandError('USAGE', `cannot tell what ${path} is: give --format csv or --format ndjson`);
 }
@@ -47,7 +50,12 @@ async function inputAt(path: string, name: string, dispose: () => Promise<void>)
   const { size } = await stat(path).catch((error: unknown) => {
     throw fileError(name, error);
   });
-  return { name, sizeBytes: size, read: (onBytes) => readChunks(path, name, onBytes), dispose };
+  const read: InputFile['read'] = (onBytes) => readChunks(path, name, onBytes);
+  const isPacked = async (): Promise<boolean> => {
+    for await (const chunk of read()) return isGzip(chunk);
+    return false;
+  };
+  return { name, sizeBytes: size, read, isPacked, dispose };
 }
 
 async function* readChunks(

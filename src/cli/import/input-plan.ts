@@ -1,12 +1,12 @@
+import { RollcallError } from '../../core/errors.js';
+import type { ColumnType } from '../../sources/files/column-types.js';
+import { type FileLayout, readRows as readFileRows } from '../../sources/files/file-source.js';
+import type { CsvObserver } from '../../sources/files/csv-records.js';
 import { CommandError } from '../command-error.js';
 import type { BadRows } from './bad-rows.js';
-import type { ColumnType } from './column-types.js';
-import type { ColumnChoice, CsvPlan, TraitColumn } from './csv-source.js';
-import { planCsv, readCsvRows } from './csv-source.js';
-import type { ImportRow } from './import-rows.js';
+import { createCsvPlanner, type CsvPlan, type SeenColumn, typesOf } from './csv-plan.js';
+import { importRow, type ImportRow, usableRows } from './import-rows.js';
 import type { InputFile, InputFormat } from './input-file.js';
-import type { MemberChoice } from './ndjson-source.js';
-import { readNdjsonRows } from './ndjson-source.js';
 
 /** What reading the whole file once has told. */
 export interface InputPlan {
@@ -15,6 +15,8 @@ export interface InputPlan {
   /** Rows that can be used. */
   readonly rows: number;
   readonly badRows: BadRows;
+  /** The file's bytes, unpacked. */
+  readonly unpackedBytes: number;
   /** None where the file says the types itself. */
   readonly csv: CsvPlan | undefined;
 }
@@ -27,6 +29,8 @@ export interface InputOptions {
 
 type Progress = (bytes: number) => void;
 
+const DEFAULT_IDENTIFIER = 'identifier';
+
 /** Checks the whole file. Throws BAD_INPUT and USAGE. */
 export async function planInput(
   file: InputFile,
@@ -35,43 +39,96 @@ export async function planInput(
   badRows: BadRows,
   onBytes: Progress,
 ): Promise<InputPlan> {
-  if (format === 'csv') {
-    const csv = await planCsv(file, columnChoice(options), badRows, onBytes);
-    return { fileName: file.name, identifierColumn: csv.identifierColumn, rows: csv.rows, badRows, csv };
-  }
-  if (options.types !== undefined) throw new CommandError('USAGE', '--types is for CSV: NDJSON says the types itself');
-  const choice = memberChoice(options);
+  const planner = format === 'csv' ? createCsvPlanner() : undefined;
+  const layout = layoutOf(format, options, options.types, planner);
   let rows = 0;
-  const all = readNdjsonRows(file, choice, badRows, onBytes);
-  while ((await all.next()).done !== true) rows += 1;
-  return { fileName: file.name, identifierColumn: choice.identifierColumn, rows, badRows, csv: undefined };
+  let unpackedBytes = 0;
+  const sink = usableRows(badRows, () => (rows += 1));
+  try {
+    for await (const bytes of readFileRows(file.read(onBytes), layout, sink)) unpackedBytes = bytes;
+  } catch (error) {
+    throw inputError(error);
+  }
+  const csv = planner?.plan(options.types ?? new Map());
+  const identifierColumn = csv?.identifierColumn ?? options.identifierColumn ?? DEFAULT_IDENTIFIER;
+  return { fileName: file.name, identifierColumn, rows, badRows, unpackedBytes, csv };
 }
 
-/** The rows of a file that was planned. */
-export function readRows(
+/** The rows of a file that was planned. Throws BAD_INPUT. */
+export async function* readRows(
   file: InputFile,
   plan: InputPlan,
   options: InputOptions,
   badRows: BadRows,
   onBytes: Progress,
 ): AsyncGenerator<ImportRow> {
-  if (plan.csv !== undefined) return readCsvRows(file, columnChoice(options), plan.csv, badRows, onBytes);
-  return readNdjsonRows(file, memberChoice(options), badRows, onBytes);
+  const { csv } = plan;
+  const layout = csv === undefined ? layoutOf('ndjson', options, undefined) : layoutOf('csv', options, typesOf(csv));
+  let found: ImportRow[] = [];
+  const sink = usableRows(badRows, (row) => found.push(importRow(row)));
+  const blocks = readFileRows(file.read(onBytes), layout, sink);
+  try {
+    while ((await blocks.next()).done !== true) {
+      yield* found;
+      found = [];
+    }
+  } catch (error) {
+    throw inputError(error);
+  } finally {
+    await blocks.return(undefined);
+  }
+}
+
+/** The columns of a CSV file that become traits. Throws BAD_INPUT and USAGE. */
+export async function readColumns(file: InputFile, options: InputOptions): Promise<string[]> {
+  let columns: string[] = [];
+  const observer: CsvObserver = {
+    begin: ({ traitColumns }) => (columns = traitColumns.map(({ name }) => name)),
+    row: () => undefined,
+  };
+  const layout = layoutOf('csv', options, options.types, observer);
+  const sink = { take: () => undefined, reject: () => undefined };
+  const blocks = readFileRows(file.read(), layout, sink);
+  try {
+    // The first block holds the header.
+    await blocks.next();
+  } catch (error) {
+    throw inputError(error);
+  } finally {
+    await blocks.return(undefined);
+  }
+  return columns;
 }
 
 /** The columns that become traits; none for NDJSON. */
-export function traitColumns(plan: InputPlan): readonly TraitColumn[] {
+export function traitColumns(plan: InputPlan): readonly SeenColumn[] {
   return plan.csv?.columns ?? [];
 }
 
-function columnChoice({ identifierColumn, idColumn, types }: InputOptions): ColumnChoice {
-  return {
-    ...(identifierColumn === undefined ? {} : { identifierColumn }),
-    ...(idColumn === undefined ? {} : { idColumn }),
-    types: types ?? new Map(),
-  };
+function layoutOf(
+  format: InputFormat,
+  { identifierColumn, idColumn }: InputOptions,
+  types: ReadonlyMap<string, ColumnType> | undefined,
+  observer?: CsvObserver,
+): FileLayout {
+  if (format === 'csv') {
+    const columns = {
+      types: types ?? new Map<string, ColumnType>(),
+      ...(identifierColumn === undefined ? {} : { identifierColumn }),
+      ...(idColumn === undefined ? {} : { idColumn }),
+    };
+    return { format, columns, ...(observer === undefined ? {} : { observer }) };
+  }
+  if (types !== undefined) throw new CommandError('USAGE', '--types is for CSV: NDJSON says the types itself');
+  const identifierMember = identifierColumn ?? DEFAULT_IDENTIFIER;
+  const members = { identifierMember, keepsNulls: true, ...(idColumn === undefined ? {} : { idMember: idColumn }) };
+  return { format, members };
 }
 
-function memberChoice({ identifierColumn, idColumn }: InputOptions): MemberChoice {
-  return { identifierColumn: identifierColumn ?? 'identifier', ...(idColumn === undefined ? {} : { idColumn }) };
+/** A file that is not what it should be, as a fault of the command line. */
+function inputError(error: unknown): unknown {
+  if (!(error instanceof RollcallError)) return error;
+  const { message, metadata } = error;
+  if (error.reason === 'INVALID_REQUEST') return new CommandError('USAGE', message, { cause: error });
+  return new CommandError('BAD_INPUT', message, { metadata, cause: error });
 }

@@ -31,7 +31,7 @@ export class AtomIndex {
   add(atomId: number, definition: AtomDefinition, list?: ReadonlySet<string>): void {
     this.remove(atomId);
     const property = propertyOf(definition, this.#environment);
-    const name = `${property.kind} ${definition.property}`;
+    const name = `${property.kind} ${definition.settings?.name ?? ''} ${definition.property}`;
     const column = this.#columns.get(name) ?? { name, property, values: new ValueIndex(), lastPass: 0 };
     column.values.add(atomId, definition, list);
     this.#columnOf.set(atomId, column);

@@ -38,7 +38,7 @@ function aloneContext(all: Definitions): CompileContext {
 const NOTHING: SegmentDefinition = { dialect: 'flagsmith', enabled: true, parent: '', rules: [] };
 
 function contextOf(definitionOf: CompileContext['definitionOf']): CompileContext {
-  return { environment: { key: '', name: '' }, definitionOf };
+  return { environment: { key: '', name: '', identityKeyMode: 'composite' }, definitionOf };
 }
 
 function problemOf(key: string, definition: SegmentDefinition, context: CompileContext): RollcallError | undefined {

@@ -1,4 +1,5 @@
 import { RollcallError } from '../errors.js';
+import { isSameSegment } from '../same-segment.js';
 import type { SegmentDefinition } from '../segments.js';
 import { invalidDocument } from './document-node.js';
 import { findProblems } from './import-problems.js';
@@ -88,15 +89,5 @@ function withReason(definition: SegmentDefinition | undefined, problem: Rollcall
 
 function outcomeOf(planned: ExistingSegment, existing: ExistingSegment | undefined): ImportOutcome {
   if (existing === undefined) return 'created';
-  const { key, name, description, definition } = existing;
-  return sortedJson(planned) === sortedJson({ key, name, description, definition }) ? 'unchanged' : 'updated';
-}
-
-/** JSON text in which the order of members has no part. */
-function sortedJson(segment: ExistingSegment): string {
-  return JSON.stringify(segment, (_, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : value,
-  );
+  return isSameSegment(planned, existing) ? 'unchanged' : 'updated';
 }

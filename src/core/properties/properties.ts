@@ -1,5 +1,6 @@
 import { firstNode, follow, type JsonPath, parseJsonPath, type Step } from './json-path.js';
-import type { AtomDefinition } from '../atoms.js';
+import type { AtomDefinition, AtomSettings } from '../atoms.js';
+import type { EnvironmentSettings } from '../environment-settings.js';
 import { conditionValue } from '../python/python-text.js';
 import { compareKeys, formatTrait, parseTrait } from '../trait-text.js';
 import { readConditionValue } from './trait-value.js';
@@ -89,12 +90,13 @@ function constant(literal: string, value: ConditionValue | undefined): PathPrope
   return { kind: 'constant', literal, value };
 }
 
-/** What an atom of an environment looks at. */
+/** What an atom of an environment looks at; its own settings take the place of the environment's. */
 export function propertyOf(
-  atom: Pick<AtomDefinition, 'dialect' | 'kind' | 'property' | 'operator'>,
+  atom: Pick<AtomDefinition, 'dialect' | 'kind' | 'property' | 'operator' | 'settings'>,
   environment: EnvironmentView,
 ): Property {
-  if (atom.kind === 'path') return parseProperty(atom.property, environment, atom.operator, atom.dialect);
+  if (atom.kind === 'path')
+    return parseProperty(atom.property, { ...environment, ...atom.settings }, atom.operator, atom.dialect);
   return { kind: atom.dialect === 'flagsmith' ? 'trait' : 'trait-json', key: atom.property };
 }
 
@@ -102,6 +104,24 @@ export function propertyOf(
 export function constantOf(property: Property): { readonly value: ConditionValue | undefined } | undefined {
   const of = property.kind === 'path-json' ? property.of : property;
   return of.kind === 'constant' ? of : undefined;
+}
+
+/** The settings of an environment that a property's value may depend on; undefined where on none. */
+export function settingsSeenBy(
+  property: Property,
+  { name, identityKeyMode }: EnvironmentSettings,
+): AtomSettings | undefined {
+  switch (property.kind) {
+    case 'identity-key':
+    case 'identity-key-text':
+      return { identityKeyMode };
+    case 'query':
+      return { identityKeyMode, name };
+    case 'path-json':
+      return settingsSeenBy(property.of, { name, identityKeyMode });
+    default:
+      return undefined;
+  }
 }
 
 /** What of an identity a property's value may change with. */

@@ -139,7 +139,7 @@ export class TruthPlan {
 
   #propertyOf(atom: AtomDefinition): PlanProperty {
     const property = propertyOf(atom, this.#environment);
-    const name = `${property.kind} ${atom.property}`;
+    const name = `${property.kind} ${atom.settings?.name ?? ''} ${atom.property}`;
     const known = this.#properties.get(name) ?? { column: new Column(property), move: NOWHERE };
     this.#properties.set(name, known);
     return known;

@@ -1,8 +1,9 @@
+import { checkIdentifier } from '../../core/check-identifier.js';
 import { checkTrait, DEFAULT_TRAIT_LIMITS } from '../../core/check-trait.js';
 import { RollcallError } from '../../core/errors.js';
 import { formatTrait } from '../../core/trait-text.js';
 import type { TraitValue } from '../../core/values.js';
-import { checkEnvironmentKey, checkIdentifier } from '../decode.js';
+import { checkEnvironmentKey } from '../decode.js';
 import { parseJsonText } from '../kafka/json-text.js';
 import type { CapturedEnvironment, CapturedIdentity, CapturedTrait } from './captured-row.js';
 import { columnOf, isObject, type JsonObject, notWhole, readId } from './row-fields.js';

@@ -1,6 +1,7 @@
 import type { RollcallError } from '../../core/errors.js';
 import { askDatabase, type Database, type Sql } from '../../storage/database.js';
 import { insertDeadLetters, type NewDeadLetter } from '../../storage/dead-letters.js';
+import { keysOff } from '../../storage/environment-gates.js';
 import { advancePartition, type Place } from '../../storage/kafka-offsets.js';
 import { quarantine } from '../../storage/quarantine.js';
 import { resolveCaptures } from '../capture/resolve-captures.js';
@@ -87,6 +88,7 @@ async function commit(writer: SliceWriter, work: Work): Promise<readonly NewDead
   };
   let letters: readonly NewDeadLetter[] = [];
   await writer.applier.apply(batch, {
+    passesOver: true,
     async alongside(tx, refused) {
       letters = await writeSkipped(tx, work, refused);
       await work.writeCaptures(tx);
@@ -96,6 +98,7 @@ async function commit(writer: SliceWriter, work: Work): Promise<readonly NewDead
   return letters;
 }
 
+/** What is of environments that are off is passed over as well. */
 async function writeSkipped(
   tx: Sql,
   { slice, changes, skipped }: Work,
@@ -103,9 +106,15 @@ async function writeSkipped(
 ): Promise<readonly NewDeadLetter[]> {
   if (skipped.length === 0 && refused.length === 0) return [];
   const all = [...skipped, ...skippedOf(changes, refused)];
-  const letters = deadLettersOf(slice.place.cluster, all);
+  const found = deadLettersOf(slice.place.cluster, all);
+  const off = await keysOff(tx, [...new Set(found.map(({ environmentKey }) => environmentKey))]);
+  const letters = found.filter(({ environmentKey }) => !off.has(environmentKey));
+  const names = identitiesToQuarantine(all, changes, refused);
   await insertDeadLetters(tx, letters);
-  await quarantine(tx, identitiesToQuarantine(all, changes, refused));
+  await quarantine(
+    tx,
+    names.filter(({ environmentKey }) => !off.has(environmentKey)),
+  );
   return letters;
 }
 

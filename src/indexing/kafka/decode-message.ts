@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer';
 import type { Change } from '../../core/changes.js';
+import { checkIdentifier } from '../../core/check-identifier.js';
 import { RollcallError } from '../../core/errors.js';
 import type { CapturedRow } from '../capture/captured-row.js';
 import { decodeEnvelope, envelopeOf } from '../capture/decode-envelope.js';
-import { checkEnvironmentKey, checkIdentifier, decodeChangeJson, type KeyedChange } from '../decode.js';
+import { checkEnvironmentKey, decodeChangeJson, type KeyedChange } from '../decode.js';
 import { decodeProtobuf } from '../wire/decode-protobuf.js';
 import { parseJsonBytes } from './json-text.js';
 import type { KafkaMessage } from './message.js';

@@ -9,6 +9,7 @@ import type {
 } from '../../gen/rollcall/v1/index_service_pb.js';
 import type { FailedReplay } from '../../indexing/dead-letters/replay-dead-letters.js';
 import type { DeadLetterFilter, DeadLetterSelection, ShownDeadLetter } from '../../storage/dead-letter-selection.js';
+import { reasonMessage } from './reason-messages.js';
 
 /** A filter as storage knows it; none lets all through. */
 export function readFilter(filter: FilterMessage | undefined): DeadLetterFilter {
@@ -53,10 +54,4 @@ export function deadLetterMessage(letter: ShownDeadLetter): MessageInitShape<typ
 
 export function failedReplayMessage({ id, error }: FailedReplay): MessageInitShape<typeof FailedReplaySchema> {
   return { id: BigInt(id), reason: ErrorReason[error.reason], explanation: error.message };
-}
-
-/** A later release may have put a letter aside for a reason that this one does not know. */
-function reasonMessage(reason: string): ErrorReason {
-  const known = Object.entries(ErrorReason).find(([name]) => name === reason)?.[1];
-  return typeof known === 'number' ? known : ErrorReason.UNSPECIFIED;
 }

@@ -25,3 +25,15 @@ export function readNameToken(token: string): string {
     throw new RollcallError('INVALID_CURSOR', 'the page token is damaged');
   return body.toString();
 }
+
+/** A page token that goes on after an id; '' after none. */
+export function writeIdToken(id: number | undefined): string {
+  return id === undefined ? '' : writeNameToken(String(id));
+}
+
+/** The id after which a page goes on; 0 for the first page. Throws INVALID_CURSOR. */
+export function readIdToken(token: string): number {
+  const id = Number(readNameToken(token));
+  if (Number.isSafeInteger(id)) return id;
+  throw new RollcallError('INVALID_CURSOR', 'the page token is of another list');
+}

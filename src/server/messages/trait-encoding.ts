@@ -29,10 +29,11 @@ const VALUE_TAG = 0x12;
 
 /** Writes the traits of a stored identity, whose text is a JSON object, as a map field with this tag: the bytes that the generated code makes of `traitMessagesOf`, but for the order of the entries. */
 export function writeTraits(output: WireOutput, tag: number, text: string): void {
-  for (const [key, value] of splitTraits(text)) writeEntry(output, tag, key, parseTrait(value));
+  for (const [key, value] of splitTraits(text)) writeTrait(output, tag, key, parseTrait(value));
 }
 
-function writeEntry(output: WireOutput, tag: number, key: string, value: TraitValue): void {
+/** Writes one trait as an entry of the map field with this tag. */
+export function writeTrait(output: WireOutput, tag: number, key: string, value: TraitValue): void {
   writeByte(output, tag);
   writeDelimited(output, () => {
     writeByte(output, KEY_TAG);
@@ -66,7 +67,7 @@ function writeCollection(output: WireOutput, value: Extract<TraitValue, object>)
   writeByte(output, isList(value) ? TAG.list : TAG.map);
   writeDelimited(output, () => {
     if (!isList(value)) {
-      for (const [key, inner] of Object.entries(value)) writeEntry(output, VALUES_TAG, key, inner);
+      for (const [key, inner] of Object.entries(value)) writeTrait(output, VALUES_TAG, key, inner);
       return;
     }
     for (const inner of value) {

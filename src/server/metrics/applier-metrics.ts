@@ -12,6 +12,7 @@ interface ApplierCounters {
   readonly batches: Counter<'outcome'>;
   readonly changes: Counter;
   readonly unchanged: Counter;
+  readonly passedOver: Counter;
   readonly seconds: Histogram;
 }
 
@@ -27,12 +28,13 @@ export class MeasuredApplier extends Applier {
   }
 
   override async apply(changes: readonly EnvironmentChange[], options?: ApplyOptions): Promise<AppliedBatch> {
-    const { batches, changes: applied, unchanged, seconds } = this.#counters;
+    const { batches, changes: applied, unchanged, passedOver, seconds } = this.#counters;
     const startedAt = performance.now();
     try {
       const batch = await super.apply(changes, options);
       batches.inc({ outcome: 'applied' });
-      applied.inc(changes.length);
+      applied.inc(changes.length - batch.passedOver);
+      passedOver.inc(batch.passedOver);
       unchanged.inc(batch.unchanged);
       return batch;
     } catch (error) {
@@ -60,6 +62,11 @@ function createCounters(registers: Registry[]): ApplierCounters {
     unchanged: new Counter({
       name: 'rollcall_applier_unchanged_total',
       help: 'Of these the ones that changed nothing',
+      registers,
+    }),
+    passedOver: new Counter({
+      name: 'rollcall_changes_passed_over_total',
+      help: 'Changes of environments that are switched off: not applied and not kept',
       registers,
     }),
     seconds: new Histogram({

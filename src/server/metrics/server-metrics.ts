@@ -3,13 +3,17 @@ import type { Applier, CommittedRevision } from '../../indexing/applier.js';
 import type { AppliedBatch, FeedStatus } from '../../indexing/kafka/feed-status.js';
 import type { EnvironmentIndexes } from '../../query/environment-indexes.js';
 import type { SetCache } from '../../query/set-cache.js';
+import { activeBackfills } from '../../storage/backfill-summaries.js';
 import type { Database } from '../../storage/database.js';
 import { readTotals } from '../../storage/totals.js';
 import type { Implementation } from '../transport/handlers.js';
 import type { StreamSlots } from '../transport/stream-slots.js';
+import { readStates } from '../../storage/environment-health.js';
 import { MeasuredApplier } from './applier-metrics.js';
+import { type BackfillMetrics, createBackfillMetrics, MAX_SHOWN_BACKFILLS } from './backfill-metrics.js';
 import { createCacheMetrics } from './cache-metrics.js';
 import { createCallMetrics } from './call-metrics.js';
+import { createEnvironmentMetrics, MAX_SHOWN_ENVIRONMENTS } from './environment-metrics.js';
 import { createFeedMetrics } from './feed-metrics.js';
 import { createIndexMetrics } from './index-metrics.js';
 import { createMaintenanceMetrics, type MaintenanceWork } from './maintenance-metrics.js';
@@ -28,10 +32,12 @@ export interface ServerMetrics {
   readonly readVisibility: () => VisibilityDelay;
   /** To be told of each fold and build that ended well. */
   readonly onMaintained: (work: MaintenanceWork, durationMs: number) => void;
-  /** All of it as the text that Prometheus reads. Never fails: what cannot be read now is left out. */
-  readonly read: (sources: MetricSources) => Promise<string>;
+  /** To be told how far this process brought a backfill, as it was taken up and as it is. */
+  readonly onBackfillRan: BackfillMetrics['onRan'];
+  /** All of it as the text that Prometheus reads. Never fails: what cannot be read now is left out; without sources nothing is asked. */
+  readonly read: (sources: MetricSources | undefined) => Promise<string>;
   /** The same for other processes to show. */
-  readonly collect: (sources: MetricSources) => Promise<MetricOfProcess[]>;
+  readonly collect: (sources: MetricSources | undefined) => Promise<MetricOfProcess[]>;
 }
 
 /** What is asked when metrics are read. */
@@ -53,14 +59,22 @@ export function createServerMetrics(): ServerMetrics {
   const feed = createFeedMetrics(registry);
   const index = createIndexMetrics(registry);
   const caches = createCacheMetrics(registry);
-  const show = async ({ database, indexes, readFeed }: MetricSources): Promise<void> => {
-    const [status, totals] = await Promise.all([
+  const backfills = createBackfillMetrics(registry);
+  const showEnvironments = createEnvironmentMetrics(registry);
+  const show = async (sources: MetricSources | undefined): Promise<void> => {
+    if (sources === undefined) return;
+    const { database, indexes, readFeed } = sources;
+    const [status, totals, active, states] = await Promise.all([
       unlessLate(async () => readFeed()),
       unlessLate(() => readTotals(database.sql)),
+      unlessLate(() => activeBackfills(database.sql, MAX_SHOWN_BACKFILLS)),
+      unlessLate(() => readStates(database.sql, MAX_SHOWN_ENVIRONMENTS)),
     ]);
     if (status !== undefined) feed.show(status);
     index.show(indexes.all());
     index.showStored(totals);
+    showEnvironments(states);
+    backfills.show(active);
   };
   return {
     createCache: caches.create,
@@ -70,6 +84,7 @@ export function createServerMetrics(): ServerMetrics {
     onApplied: feed.onApplied,
     readVisibility: feed.readVisibility,
     onMaintained: createMaintenanceMetrics(registry),
+    onBackfillRan: backfills.onRan,
     async collect(sources) {
       await show(sources);
       return [...(await registry.getMetricsAsJSON()), ...(await processMetrics().getMetricsAsJSON())];

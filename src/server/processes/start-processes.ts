@@ -25,7 +25,9 @@ export async function startProcesses(options: Options, logger: Logger): Promise<
   const closing: Closing = [];
   const stop = (): Promise<void> => closeAll(closing, logger);
   try {
-    const databaseUrl = await openDatabase(options, logger, closing);
+    const databaseUrl = options.segmentMembershipEnabled
+      ? await openDatabase(options, logger, closing)
+      : options.databaseUrl;
     cluster.setupPrimary({ exec: WORKER, args: [], serialization: 'advanced' });
     const places = createPlaces({ ...options, databaseUrl }, logger);
     closing.push(async () => {

@@ -1,6 +1,7 @@
 import { RollcallError } from '../../core/errors.js';
 import { UNIVERSE_ATOM_ID } from '../../core/flips.js';
 import { readAtoms, readUniverse, type StoredAtom } from '../../storage/atoms.js';
+import { newestBackfill } from '../../storage/backfills.js';
 import type { Database, Sql } from '../../storage/database.js';
 import type { Environment } from '../../storage/environments.js';
 import { highestOrdinal } from '../../storage/scans.js';
@@ -10,8 +11,13 @@ export function builtShare(atom: Pick<StoredAtom, 'state' | 'scannedBelow'>, hig
   return atom.state === 'ready' ? 1 : Math.min(0.99, atom.scannedBelow / (highest + 1));
 }
 
-/** An ATOM_BUILDING error with how far its atoms have come by now; any other error, and this one while the database is away, as it is. */
+/**
+ * An ATOM_BUILDING or ENVIRONMENT_LOADING error with how far the atoms or the backfill have come by now; any other error, and these while the database is away,
+ * as it is.
+ */
 export async function withBuildProgress({ sql }: Database, environment: Environment, error: unknown): Promise<unknown> {
+  if (error instanceof RollcallError && error.reason === 'ENVIRONMENT_LOADING')
+    return withLoadProgress(sql, environment, error);
   if (!(error instanceof RollcallError) || error.reason !== 'ATOM_BUILDING' || error.metadata['atom'] === undefined)
     return error;
   const { atom, atoms = '1', atomsReady = '0' } = error.metadata;
@@ -26,6 +32,14 @@ export async function withBuildProgress({ sql }: Database, environment: Environm
   } catch {
     return error;
   }
+}
+
+async function withLoadProgress(sql: Sql, { id }: Environment, error: RollcallError): Promise<RollcallError> {
+  const backfill = await newestBackfill(sql, id).catch(() => undefined);
+  if (backfill === undefined || backfill.position === null || backfill.total === null || backfill.state !== 'running')
+    return error;
+  const progress = Math.min(0.99, backfill.position / Math.max(1, backfill.total)).toFixed(3);
+  return new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, progress } });
 }
 
 /** The atom with this id, the universe too; undefined where the environment has none. */

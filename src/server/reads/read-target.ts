@@ -10,6 +10,7 @@ import { withBuildProgress } from './build-progress.js';
 import type { Drafts } from './drafts.js';
 import type { CallContext } from '../transport/handlers.js';
 import { knowSegments } from './known-segments.js';
+import { confirmState } from './confirm-state.js';
 import { freshnessOf, targetOf } from '../messages/selector-messages.js';
 
 /** What a read is about: a target that can be served. */
@@ -41,6 +42,7 @@ export async function withTarget<Answer>(
   const freshness = freshnessOf(request.freshness);
   await awaitRevision(index, freshness, context);
   try {
+    await confirmState(index, freshness);
     const target = targetOf(selector);
     if (target.kind === 'segment') await knowSegments(index, [target.key]);
     return await answer({ index, selector, freshness, target: await drafts.prepare(index, target, context) });

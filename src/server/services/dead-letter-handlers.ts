@@ -1,7 +1,6 @@
 import type { IndexService } from '../../gen/rollcall/v1/index_service_pb.js';
 import { replayPage } from '../../indexing/dead-letters/replay-page.js';
 import type { Replayer } from '../../indexing/dead-letters/replay-dead-letters.js';
-import { RollcallError } from '../../core/errors.js';
 import type { Database } from '../../storage/database.js';
 import {
   dropDeadLetters,
@@ -10,7 +9,7 @@ import {
   showDeadLetters,
 } from '../../storage/dead-letter-selection.js';
 import { deadLetterMessage, failedReplayMessage, readFilter, readSelection } from '../messages/dead-letter-messages.js';
-import { pageSizeOf, readNameToken, writeNameToken } from '../messages/name-tokens.js';
+import { pageSizeOf, readIdToken, writeIdToken } from '../messages/name-tokens.js';
 import type { Handlers } from '../transport/handlers.js';
 
 const SHOWN_BYTES = 1_024;
@@ -71,15 +70,4 @@ function cutPage(letters: readonly SelectedDeadLetter[], isWhole: boolean): read
   let total = 0;
   const end = letters.findIndex(({ bytes }, index) => (total += bytes) > MAX_PAGE_BYTES && index > 0);
   return end < 0 ? letters : letters.slice(0, end);
-}
-
-function writeIdToken(id: number | undefined): string {
-  return id === undefined ? '' : writeNameToken(String(id));
-}
-
-/** The id after which a page goes on; 0 for the first page. Throws INVALID_CURSOR. */
-function readIdToken(token: string): number {
-  const id = Number(readNameToken(token));
-  if (Number.isSafeInteger(id)) return id;
-  throw new RollcallError('INVALID_CURSOR', 'the page token is of another list');
 }

@@ -1,8 +1,7 @@
 import { RollcallError } from '../../core/errors.js';
 import type { IndexService } from '../../gen/rollcall/v1/index_service_pb.js';
-import type { CommittedRevision } from '../../indexing/applier.js';
+import type { Applier, CommittedRevision } from '../../indexing/applier.js';
 import { rebuildAtom } from '../../indexing/catalog-writer.js';
-import type { Replayer } from '../../indexing/dead-letters/replay-dead-letters.js';
 import { type Difference, verify } from '../../indexing/verify.js';
 import type { EnvironmentIndexes } from '../../query/environment-indexes.js';
 import type { Database } from '../../storage/database.js';
@@ -10,41 +9,44 @@ import { highestOrdinal } from '../../storage/scans.js';
 import { findAtom } from '../reads/build-progress.js';
 import { atomStatus, describeAtom } from '../messages/atom-messages.js';
 import type { Handlers } from '../transport/handlers.js';
+import type { BackfillHandlers } from './backfill-handlers.js';
 import { deadLetterHandlers } from './dead-letter-handlers.js';
-import { expectEnvironment } from './environment-service.js';
+import { expectEnvironmentOn } from './environment-service.js';
+import { loadHandlers } from './load-handlers.js';
 import { readStatus, type StatusRooms } from './index-status.js';
 
 const MAX_DIFFERENCES = 1_000;
 
 /** What IndexService tells of the feed, and the applier through which it replays dead letters. */
 export interface FeedView extends Pick<StatusRooms, 'readFeed' | 'readVisibility'> {
-  readonly applier: Replayer['applier'];
+  readonly applier: Applier;
 }
 
-/** The handlers of IndexService. `onRebuild` is told of revisions that turn atoms back to building. */
+/** The handlers of IndexService but those of backfills. `onRebuild` is told of revisions that turn atoms back to building. */
 export function indexHandlers(
   database: Database,
   indexes: EnvironmentIndexes,
   onRebuild: (revision: CommittedRevision) => void,
   { applier, ...feed }: FeedView,
-): Handlers<typeof IndexService> {
+): Omit<Handlers<typeof IndexService>, keyof BackfillHandlers> {
   return {
     ...deadLetterHandlers(database, applier),
+    ...loadHandlers({ database, applier, onCommitted: onRebuild }),
     async getStatus({ environment, includeAtoms }) {
       return readStatus({ database, indexes, ...feed }, environment, includeAtoms);
     },
-    async rebuildAtom({ environment: key, atomId }) {
-      const environment = await expectEnvironment(database, key);
+    async rebuildAtom({ environment: key, atomId }, { actor }) {
+      const environment = await expectEnvironmentOn(database, key);
       const id = Number(atomId);
       if ((await findAtom(database.sql, environment, id)) === undefined) throw unknownAtom(id);
-      const committed = await rebuildAtom(database, environment, id);
+      const committed = await rebuildAtom(database, environment, id, actor);
       if (committed !== undefined) onRebuild(committed);
       const atom = await findAtom(database.sql, environment, id);
       if (atom === undefined) throw unknownAtom(id);
       return { atom: atomStatus(atom, 0, await highestOrdinal(database.sql, environment.id)) };
     },
     async verify({ environment: key, sampleShare, maxRanges }, { signal }) {
-      const environment = await expectEnvironment(database, key);
+      const environment = await expectEnvironmentOn(database, key);
       const found = await verify(database, environment, {
         sampleShare: sampleShare === 0 ? 1 : sampleShare,
         maxRanges: maxRanges === 0 ? Infinity : maxRanges,

@@ -10,14 +10,17 @@ import type { FeedStatus } from '../../indexing/kafka/feed-status.js';
 import type { EnvironmentIndex } from '../../query/environment-index.js';
 import type { EnvironmentIndexes } from '../../query/environment-indexes.js';
 import { readAtoms } from '../../storage/atoms.js';
+import { newestBackfill } from '../../storage/backfills.js';
 import { cardinalities } from '../../storage/chunks.js';
-import type { Database } from '../../storage/database.js';
+import type { Database, Sql } from '../../storage/database.js';
 import { summarizeDeadLetters } from '../../storage/dead-letter-selection.js';
+import { readTrouble } from '../../storage/environment-health.js';
 import { type Environment, listEnvironments, readHead } from '../../storage/environments.js';
 import { measureLog } from '../../storage/log.js';
 import { readQuarantine } from '../../storage/quarantine.js';
 import { highestOrdinal } from '../../storage/scans.js';
 import { atomStatus } from '../messages/atom-messages.js';
+import { backfillMessage } from '../messages/backfill-messages.js';
 import { feedStatusMessage } from '../messages/feed-messages.js';
 import type { VisibilityDelay } from '../metrics/visibility-window.js';
 import { expectEnvironment } from './environment-service.js';
@@ -66,18 +69,21 @@ async function statusOf(
   includeAtoms: boolean,
 ): Promise<EnvironmentStatus> {
   const index = await indexes.get(environment.key);
-  const isReady = await canAnswer(index);
+  const isAnswering = environment.state !== 'off' && (await canAnswer(index));
   const { identities = 0, asOf, isLoaded } = index;
+  const { state, reason } = await stateOf(sql, environment, isAnswering);
   const head = await readHead(sql, environment.id);
   const atoms = await readAtoms(sql, environment.id);
   const log = await measureLog(sql, environment.id, 0);
   const ready = atoms.filter(({ state }) => state === 'ready').length;
   const quarantined = await readQuarantine(sql, environment.id, MAX_QUARANTINED);
   const counts = includeAtoms ? await cardinalities(sql, environment.id) : new Map<number, number>();
+  const backfill = await newestBackfill(sql, environment.id);
   const highest = includeAtoms ? await highestOrdinal(sql, environment.id) : 0;
   return {
     environment: environment.key,
-    state: isReady ? EnvironmentState.READY : EnvironmentState.LOADING,
+    state,
+    stateReason: reason,
     identities: BigInt(identities),
     revision: BigInt(head?.revision ?? 0),
     catalogRevision: BigInt(head?.catalogRevision ?? 0),
@@ -87,12 +93,26 @@ async function statusOf(
     atomsReady: BigInt(ready),
     atomsBuilding: BigInt(atoms.length - ready),
     atoms: includeAtoms ? atoms.map((atom) => atomStatus(atom, counts.get(atom.id) ?? 0, highest)) : [],
+    ...(backfill === undefined ? {} : { backfill: backfillMessage(environment.key, backfill) }),
     quarantinedIdentities: BigInt(quarantined.count),
     quarantined: quarantined.first.map(({ identifier, since }) => ({
       identifier,
       quarantinedAt: timestampFromDate(since),
     })),
   };
+}
+
+/** What is stored counts, not what is in memory. */
+async function stateOf(
+  sql: Sql,
+  { id, state, stateReason }: Environment,
+  isAnswering: boolean,
+): Promise<{ readonly state: EnvironmentState; readonly reason: string }> {
+  if (state === 'off') return { state: EnvironmentState.OFF, reason: `INDEX_OFF: ${stateReason}` };
+  if (state === 'failed') return { state: EnvironmentState.FAILED, reason: stateReason };
+  if (state === 'loading' || !isAnswering) return { state: EnvironmentState.LOADING, reason: '' };
+  const trouble = await readTrouble(sql, id);
+  return { state: trouble === '' ? EnvironmentState.READY : EnvironmentState.DEGRADED, reason: trouble };
 }
 
 /** Whether the universe is in memory by now: while it is being built, the environment refuses reads. */

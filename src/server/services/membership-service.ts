@@ -19,6 +19,8 @@ import { countMembers, select } from '../../query/select.js';
 import type { Database } from '../../storage/database.js';
 import type { StoredIdentity } from '../../storage/identities.js';
 import { awaitRevision } from '../reads/await-revision.js';
+import { withBuildProgress } from '../reads/build-progress.js';
+import { confirmState, streamGuard } from '../reads/confirm-state.js';
 import { createCountAtOnce } from '../reads/count-at-once.js';
 import type { CallContext, EncodedMessage, Handlers } from '../transport/handlers.js';
 import type { HeldRevisions } from '../held-revisions.js';
@@ -55,6 +57,9 @@ export function membershipHandlers(needs: MembershipNeeds): Handlers<typeof Memb
       const index = await indexes.get(request.environment);
       const freshness = freshnessOf(request.freshness);
       await awaitRevision(index, freshness, context);
+      await confirmState(index, freshness).catch(async (error: unknown) => {
+        throw await withBuildProgress(database, index.environment, error);
+      });
       await knowSegments(index, request.segments);
       const { results, revision, asOf } = await checkMembership(
         database,
@@ -119,7 +124,7 @@ async function* openStream(
   context: CallContext,
 ): AsyncGenerator<EncodedMessage> {
   const shard = { index: request.shardIndex, count: Math.max(1, request.shardCount) };
-  const { environmentId, queryHash, resumed } = await withTarget(
+  const { environment, queryHash, resumed } = await withTarget(
     needs,
     request,
     context,
@@ -133,14 +138,15 @@ async function* openStream(
       ]);
       const cursor = request.cursor === '' ? undefined : decodeCursor(request.cursor, hash);
       const selected = await resume(needs.database, index, target, { freshness, cursor, isStrict: request.strict });
-      return { environmentId: index.environment.id, queryHash: hash, resumed: selected };
+      return { environment: index.environment, queryHash: hash, resumed: selected };
     },
   );
-  const release = await needs.held.hold(environmentId, resumed.selection.revision);
+  const release = await needs.held.hold(environment.id, resumed.selection.revision);
   try {
     yield* streamMembers(needs.database, {
       ...resumed,
-      environmentId,
+      environmentId: environment.id,
+      expectOn: streamGuard(needs.indexes, environment),
       queryHash,
       shard,
       limit: Number(request.limit),

@@ -28,8 +28,9 @@ export function segmentHandlers(
   onCommitted: (revision: CommittedRevision) => void,
 ): Handlers<typeof SegmentService> {
   return {
-    async create({ segment: message }) {
-      const { segment, revisions } = await createSegment(database, draftOf(expectSegment(message), undefined));
+    async create({ segment: message }, { actor }) {
+      const draft = draftOf(expectSegment(message), undefined);
+      const { segment, revisions } = await createSegment(database, draft, actor);
       revisions.forEach(onCommitted);
       return { segment: segmentMessage(segment) };
     },
@@ -39,46 +40,51 @@ export function segmentHandlers(
     async list({ project, pageSize, pageToken }) {
       return listPage(database, projectOf(project), '', pageSize, pageToken);
     },
-    async update({ segment: message }) {
+    async update({ segment: message }, { actor }) {
       const wanted = expectSegment(message);
       const { segment, revisions } = await updateSegment(
         database,
-        projectOf(wanted.project),
-        wanted.key,
-        wanted.etag,
+        { project: projectOf(wanted.project), key: wanted.key, etag: wanted.etag },
         (current) => draftOf(wanted, current),
+        actor,
       );
       revisions.forEach(onCommitted);
       return { segment: segmentMessage(segment) };
     },
-    async delete({ project, key, etag }) {
-      (await removeSegment(database, projectOf(project), key, etag)).forEach(onCommitted);
+    async delete({ project, key, etag }, { actor }) {
+      (await removeSegment(database, { project: projectOf(project), key, etag }, actor)).forEach(onCommitted);
       return {};
     },
     async listChildren({ project, key, pageSize, pageToken }) {
       await findOrThrow(database, projectOf(project), key);
       return listPage(database, projectOf(project), key, pageSize, pageToken);
     },
-    async import(request) {
-      const { segments, revisions } = await importDocument(database, request);
+    async import(request, { actor }) {
+      const { segments, revisions } = await importDocument(database, request, actor);
       revisions.forEach(onCommitted);
       return { segments: segments.map(importedMessage) };
     },
-    async putList(requests) {
-      const { project, name, values } = await readListUpload(requests);
-      const { sha256, revisions } = await putList(database, projectOf(project), name, values);
+    async putList(requests, { actor }) {
+      const uploaded = await readListUpload(requests);
+      const list = { ...uploaded, project: projectOf(uploaded.project) };
+      const { sha256, revisions } = await putList(database, list, actor);
       revisions.forEach(onCommitted);
-      return { project: projectOf(project), name, size: BigInt(values.size), sha256 };
+      return { project: list.project, name: list.name, size: BigInt(list.values.size), sha256 };
     },
   };
 }
 
-function importDocument(database: Database, { project, document, format, mode, dryRun, key }: ImportRequest) {
+function importDocument(
+  database: Database,
+  { project, document, format, mode, dryRun, key }: ImportRequest,
+  actor: string,
+) {
   const imported = readSegments(readDocument(unpackDocument(document)), { format: formatOf(format), key });
   return importSegments(database, imported, {
     project: projectOf(project),
     mode: mode === ImportMode.CREATE ? 'create' : 'replace',
     isDryRun: dryRun,
+    actor,
   });
 }
 

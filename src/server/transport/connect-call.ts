@@ -4,6 +4,7 @@ import type { DescMethod } from '@bufbuild/protobuf';
 import { ConnectError, createContextKey } from '@connectrpc/connect';
 import type { HandlerContext } from '@connectrpc/connect';
 import { ErrorInfoSchema, RetryInfoSchema } from '../../gen/google/rpc/error_details_pb.js';
+import { ACTOR_HEADER, actorOf } from './actor.js';
 import { CallSignal } from './call-signal.js';
 import { isWorthLogging, toWireError } from './errors.js';
 import type { CallFailure } from './errors.js';
@@ -36,13 +37,22 @@ export function openConnectCall(
   handlerContext.signal.addEventListener('abort', () => {
     callSignal.cancel();
   });
-  const context = { signal: callSignal.signal, deadline, peer: peerOf(handlerContext), requestId: randomUUID() };
+  const peer = peerOf(handlerContext);
+  const requestId = randomUUID();
+  const context: CallContext = {
+    signal: callSignal.signal,
+    deadline,
+    peer,
+    requestId,
+    get actor() {
+      return actorOf(handlerContext.requestHeader.get(ACTOR_HEADER) ?? '', peer);
+    },
+  };
   return {
     context,
     callSignal,
     failure(thrown) {
       const error: unknown = callSignal.reason ?? thrown;
-      const { peer, requestId } = context;
       if (isWorthLogging(error)) logFailure({ error, method: `${desc.parent.typeName}/${desc.name}`, peer, requestId });
       return connectError(error, requestId);
     },

@@ -50,6 +50,16 @@ export const STATUS_CODES = {
   CANCELLED: Code.Canceled,
   INTERNAL: Code.Internal,
   INVALID_DOCUMENT: Code.InvalidArgument,
+  INDEX_OFF: Code.FailedPrecondition,
+  ENVIRONMENT_LOADING: Code.FailedPrecondition,
+  ENVIRONMENT_FAILED: Code.FailedPrecondition,
+  RELOAD_REQUIRED: Code.FailedPrecondition,
+  BACKFILL_RUNNING: Code.ResourceExhausted,
+  REFRESH_COOLDOWN: Code.ResourceExhausted,
+  BACKFILL_NOT_FOUND: Code.NotFound,
+  SOURCE_NOT_CONFIGURED: Code.FailedPrecondition,
+  SOURCE_UNAVAILABLE: Code.Unavailable,
+  ORGANISATION_NOT_FOUND: Code.NotFound,
 } satisfies Record<ErrorReason, Code>;
 
 // Trailers of more than 8 KiB break connections of several clients; the details go out in base64.

@@ -11,6 +11,7 @@ import type {
   ServiceError,
 } from '@grpc/grpc-js';
 import { StatusSchema } from '../../gen/google/rpc/status_pb.js';
+import { ACTOR_HEADER, actorOf } from './actor.js';
 import { CallSignal } from './call-signal.js';
 import { isWorthLogging, toStatus, toWireError } from './errors.js';
 import type { CallFailure } from './errors.js';
@@ -46,6 +47,10 @@ export class GrpcCallContext implements CallContext {
 
   get peer(): string {
     return (this.#peer ??= this.#call.getPeer());
+  }
+
+  get actor(): string {
+    return actorOf(this.#call.metadata.get(ACTOR_HEADER).join(','), this.peer);
   }
 
   /** To be called while the connection is there: afterwards nobody knows. */

@@ -12,6 +12,7 @@ import type {
   ServerWritableStream,
   UntypedHandleCall,
 } from '@grpc/grpc-js';
+import { RollcallError } from '../../core/errors.js';
 import type { CallFailure } from './errors.js';
 import { callFailure, GrpcCallContext, onCallOver, openCall } from './grpc-call.js';
 import type { GrpcCall, OpenCall } from './grpc-call.js';
@@ -166,7 +167,12 @@ async function* received(
   call.sendMetadata(new Metadata());
   await new Promise(setImmediate);
   context.signal.throwIfAborted();
+  // At the deadline grpc-js ends the stream by a timer of its own, which may be before ours.
+  if ((context.deadline?.getTime() ?? Infinity) - Date.now() < DEADLINE_SLACK_MS)
+    throw new RollcallError('DEADLINE_EXCEEDED', 'the deadline passed');
 }
+
+const DEADLINE_SLACK_MS = 20;
 
 /** The place is given back when the call is over, not when the handler is: what is buffered still occupies memory. */
 function takeSlot(call: GrpcCall, desc: DescMethod, { streamSlots }: GrpcMethodOptions): void {

@@ -24,6 +24,8 @@ export interface CallContext {
   readonly deadline: Date | undefined;
   /** The caller's address and port. */
   readonly peer: string;
+  /** On whose behalf it is, as the caller says (`actor.ts`), for the audit trail. Throws INVALID_REQUEST where it says so badly. */
+  readonly actor: string;
   /** Stands in the log and in INTERNAL errors. */
   readonly requestId: string;
 }
@@ -162,7 +164,8 @@ function bind(desc: DescMethod, handler: unknown): BoundMethod {
   throw new TypeError(`unknown kind of method: ${desc.name}`);
 }
 
-function isOfKind<K extends DescMethod['methodKind']>(
+/** Whether a method is of a kind. */
+export function isOfKind<K extends DescMethod['methodKind']>(
   desc: DescMethod,
   kind: K,
 ): desc is DescMethod & { readonly methodKind: K } {

@@ -1,3 +1,4 @@
+import { connect, type Socket } from 'node:net';
 import postgres from 'postgres';
 
 /** `int8` columns are numbers: ordinals, revisions and counts stay below 2^53, and reading a larger one fails. */
@@ -48,6 +49,7 @@ export function openDriver(options: DriverOptions, maxConnections: number, onClo
     max_lifetime: null,
     onnotice: () => undefined,
     onclose: onClose,
+    ...(isOneHost(options.url) ? { socket: openSocket } : {}),
     // The driver would ask for the types of arrays when it connects, and end the process if it is cut off meanwhile.
     fetch_types: false,
     types: { int8: INT8, int8Array: INT8_ARRAY, textArray: TEXT_ARRAY },
@@ -59,6 +61,22 @@ export function openDriver(options: DriverOptions, maxConnections: number, onClo
     },
   };
   return postgres(options.url, settings);
+}
+
+/** The driver tries several hosts in turn by sockets of its own. */
+function isOneHost(url: string): boolean {
+  return URL.canParse(url) && new URL(url).hostname !== '';
+}
+
+/** Without delay: the end of a copy would wait for the acknowledgement of its rows, 40 ms and more. The driver heeds its errors, also while it connects. */
+function openSocket({ host: [host = ''], port: [port = 0] }: DriverTarget): Socket {
+  return Object.assign(connect({ host, port, noDelay: true }), { host, port });
+}
+
+/** Where the driver connects to, as it tells it. */
+interface DriverTarget {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
 }
 
 function readInt8(text: string): number {

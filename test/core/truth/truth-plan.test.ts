@@ -12,7 +12,7 @@ import { isAtomTrue, isMember } from '../../helpers/oracle.js';
 import { runs, segmentSets, traitMaps } from '../../helpers/random-segments.js';
 import { traitValues } from '../../helpers/trait-values.js';
 
-const environment = { key: 'env', name: 'Env' };
+const environment = { key: 'env', name: 'Env', identityKeyMode: 'composite' } as const;
 const LISTS = new Map([
   ['short', new Set(['pro', '21', 'user-1', '2'])],
   ['long', new Set(Array.from({ length: 12_000 }, (_, number) => (number === 0 ? 'pro' : String(number))))],

@@ -7,13 +7,17 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "../../buf/validate/validate_pb.js";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { ErrorReason } from "./error_reason_pb.js";
+import { file_rollcall_v1_error_reason } from "./error_reason_pb.js";
+import type { ImportedSegment } from "./segment_service_pb.js";
+import { file_rollcall_v1_segment_service } from "./segment_service_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file rollcall/v1/environment_service.proto.
  */
 export const file_rollcall_v1_environment_service: GenFile = /*@__PURE__*/
-  fileDesc("CiVyb2xsY2FsbC92MS9lbnZpcm9ubWVudF9zZXJ2aWNlLnByb3RvEgtyb2xsY2FsbC52MSLDAgoLRW52aXJvbm1lbnQSLAoDa2V5GAEgASgJQh+6SBxyGhABGP8BMhNeW15ceDAwLVx4MWZceDdmXSokEhYKBG5hbWUYAiABKAlCCLpIBXIDGNAPEhkKB3Byb2plY3QYAyABKAlCCLpIBXIDGP8BEh4KDG9yZ2FuaXNhdGlvbhgEIAEoCUIIukgFcgMY/wESOAoMb3JkaW5hbF9tb2RlGAUgASgOMhgucm9sbGNhbGwudjEuT3JkaW5hbE1vZGVCCLpIBYIBAhABEkEKEWlkZW50aXR5X2tleV9tb2RlGAYgASgOMhwucm9sbGNhbGwudjEuSWRlbnRpdHlLZXlNb2RlQgi6SAWCAQIQARI2CgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgD2AEDIlgKH0Vudmlyb25tZW50U2VydmljZUNyZWF0ZVJlcXVlc3QSNQoLZW52aXJvbm1lbnQYASABKAsyGC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudEIGukgDyAEBIlEKIEVudmlyb25tZW50U2VydmljZUNyZWF0ZVJlc3BvbnNlEi0KC2Vudmlyb25tZW50GAEgASgLMhgucm9sbGNhbGwudjEuRW52aXJvbm1lbnQiNAocRW52aXJvbm1lbnRTZXJ2aWNlR2V0UmVxdWVzdBIUCgNrZXkYASABKAlCB7pIBHICEAEiTgodRW52aXJvbm1lbnRTZXJ2aWNlR2V0UmVzcG9uc2USLQoLZW52aXJvbm1lbnQYASABKAsyGC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudCJ3Ch1FbnZpcm9ubWVudFNlcnZpY2VMaXN0UmVxdWVzdBIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxj/ARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgCAiaQoeRW52aXJvbm1lbnRTZXJ2aWNlTGlzdFJlc3BvbnNlEi4KDGVudmlyb25tZW50cxgBIAMoCzIYLnJvbGxjYWxsLnYxLkVudmlyb25tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI3Ch9FbnZpcm9ubWVudFNlcnZpY2VEZWxldGVSZXF1ZXN0EhQKA2tleRgBIAEoCUIHukgEcgIQASIiCiBFbnZpcm9ubWVudFNlcnZpY2VEZWxldGVSZXNwb25zZSpeCgtPcmRpbmFsTW9kZRIcChhPUkRJTkFMX01PREVfVU5TUEVDSUZJRUQQABIWChJPUkRJTkFMX01PREVfR0lWRU4QARIZChVPUkRJTkFMX01PREVfQUxMT1RURUQQAipvCg9JZGVudGl0eUtleU1vZGUSIQodSURFTlRJVFlfS0VZX01PREVfVU5TUEVDSUZJRUQQABIfChtJREVOVElUWV9LRVlfTU9ERV9DT01QT1NJVEUQARIYChRJREVOVElUWV9LRVlfTU9ERV9JRBACMqsDChJFbnZpcm9ubWVudFNlcnZpY2USZQoGQ3JlYXRlEiwucm9sbGNhbGwudjEuRW52aXJvbm1lbnRTZXJ2aWNlQ3JlYXRlUmVxdWVzdBotLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZUNyZWF0ZVJlc3BvbnNlEmEKA0dldBIpLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZUdldFJlcXVlc3QaKi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VHZXRSZXNwb25zZSIDkAIBEmQKBExpc3QSKi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VMaXN0UmVxdWVzdBorLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZUxpc3RSZXNwb25zZSIDkAIBEmUKBkRlbGV0ZRIsLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZURlbGV0ZVJlcXVlc3QaLS5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VEZWxldGVSZXNwb25zZWIGcHJvdG8z", [file_buf_validate_validate, file_google_protobuf_timestamp]);
+  fileDesc("CiVyb2xsY2FsbC92MS9lbnZpcm9ubWVudF9zZXJ2aWNlLnByb3RvEgtyb2xsY2FsbC52MSL2AgoLRW52aXJvbm1lbnQSLAoDa2V5GAEgASgJQh+6SBxyGhABGP8BMhNeW15ceDAwLVx4MWZceDdmXSokEhYKBG5hbWUYAiABKAlCCLpIBXIDGNAPEhkKB3Byb2plY3QYAyABKAlCCLpIBXIDGP8BEh4KDG9yZ2FuaXNhdGlvbhgEIAEoCUIIukgFcgMY/wESOAoMb3JkaW5hbF9tb2RlGAUgASgOMhgucm9sbGNhbGwudjEuT3JkaW5hbE1vZGVCCLpIBYIBAhABEkEKEWlkZW50aXR5X2tleV9tb2RlGAYgASgOMhwucm9sbGNhbGwudjEuSWRlbnRpdHlLZXlNb2RlQgi6SAWCAQIQARI2CgpjcmVhdGVkX2F0GAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIGukgD2AEDEjEKBnNvdXJjZRgIIAEoDjIXLnJvbGxjYWxsLnYxLlNvdXJjZUtpbmRCCLpIBYIBAhABIlgKH0Vudmlyb25tZW50U2VydmljZUNyZWF0ZVJlcXVlc3QSNQoLZW52aXJvbm1lbnQYASABKAsyGC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudEIGukgDyAEBIlEKIEVudmlyb25tZW50U2VydmljZUNyZWF0ZVJlc3BvbnNlEi0KC2Vudmlyb25tZW50GAEgASgLMhgucm9sbGNhbGwudjEuRW52aXJvbm1lbnQiNAocRW52aXJvbm1lbnRTZXJ2aWNlR2V0UmVxdWVzdBIUCgNrZXkYASABKAlCB7pIBHICEAEiTgodRW52aXJvbm1lbnRTZXJ2aWNlR2V0UmVzcG9uc2USLQoLZW52aXJvbm1lbnQYASABKAsyGC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudCJ3Ch1FbnZpcm9ubWVudFNlcnZpY2VMaXN0UmVxdWVzdBIZCgdwcm9qZWN0GAEgASgJQgi6SAVyAxj/ARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgCAiaQoeRW52aXJvbm1lbnRTZXJ2aWNlTGlzdFJlc3BvbnNlEi4KDGVudmlyb25tZW50cxgBIAMoCzIYLnJvbGxjYWxsLnYxLkVudmlyb25tZW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSKDAgofRW52aXJvbm1lbnRTZXJ2aWNlVXBkYXRlUmVxdWVzdBIXCgNrZXkYASABKAlCCrpIB3IFEAEY/wESHQoEbmFtZRgCIAEoCUIKukgHcgUQARjQD0gAiAEBEkYKEWlkZW50aXR5X2tleV9tb2RlGAMgASgOMhwucm9sbGNhbGwudjEuSWRlbnRpdHlLZXlNb2RlQgi6SAWCAQIQAUgBiAEBEjYKBnNvdXJjZRgEIAEoDjIXLnJvbGxjYWxsLnYxLlNvdXJjZUtpbmRCCLpIBYIBAhABSAKIAQFCBwoFX25hbWVCFAoSX2lkZW50aXR5X2tleV9tb2RlQgkKB19zb3VyY2UiUQogRW52aXJvbm1lbnRTZXJ2aWNlVXBkYXRlUmVzcG9uc2USLQoLZW52aXJvbm1lbnQYASABKAsyGC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudCI3Ch9FbnZpcm9ubWVudFNlcnZpY2VEZWxldGVSZXF1ZXN0EhQKA2tleRgBIAEoCUIHukgEcgIQASIiCiBFbnZpcm9ubWVudFNlcnZpY2VEZWxldGVSZXNwb25zZSJ0CidFbnZpcm9ubWVudFNlcnZpY2VBZG9wdEZsYWdzbWl0aFJlcXVlc3QSGQoHcHJvamVjdBgBIAEoCUIIukgFcgMY/wESHQoLZW52aXJvbm1lbnQYAiABKAlCCLpIBXIDGP8BEg8KB2RyeV9ydW4YAyABKAgiqAIKKEVudmlyb25tZW50U2VydmljZUFkb3B0RmxhZ3NtaXRoUmVzcG9uc2USDwoHcHJvamVjdBgBIAEoCRIUCgxwcm9qZWN0X25hbWUYAiABKAkSNgoMb3JnYW5pc2F0aW9uGAMgASgLMiAucm9sbGNhbGwudjEuQWRvcHRlZE9yZ2FuaXNhdGlvbhI1CgxlbnZpcm9ubWVudHMYBCADKAsyHy5yb2xsY2FsbC52MS5BZG9wdGVkRW52aXJvbm1lbnQSLgoIc2VnbWVudHMYBSADKAsyHC5yb2xsY2FsbC52MS5JbXBvcnRlZFNlZ21lbnQSNgoQc2VnbWVudHNfZmFpbHVyZRgGIAEoCzIcLnJvbGxjYWxsLnYxLkFkb3B0aW9uRmFpbHVyZSJfChNBZG9wdGVkT3JnYW5pc2F0aW9uEgsKA2tleRgBIAEoCRIMCgRuYW1lGAIgASgJEi0KB291dGNvbWUYAyABKA4yHC5yb2xsY2FsbC52MS5BZG9wdGlvbk91dGNvbWUijQEKEkFkb3B0ZWRFbnZpcm9ubWVudBILCgNrZXkYASABKAkSDAoEbmFtZRgCIAEoCRItCgdvdXRjb21lGAMgASgOMhwucm9sbGNhbGwudjEuQWRvcHRpb25PdXRjb21lEi0KB2ZhaWx1cmUYBCABKAsyHC5yb2xsY2FsbC52MS5BZG9wdGlvbkZhaWx1cmUiUAoPQWRvcHRpb25GYWlsdXJlEigKBnJlYXNvbhgBIAEoDjIYLnJvbGxjYWxsLnYxLkVycm9yUmVhc29uEhMKC2V4cGxhbmF0aW9uGAIgASgJKl4KC09yZGluYWxNb2RlEhwKGE9SRElOQUxfTU9ERV9VTlNQRUNJRklFRBAAEhYKEk9SRElOQUxfTU9ERV9HSVZFThABEhkKFU9SRElOQUxfTU9ERV9BTExPVFRFRBACKm8KD0lkZW50aXR5S2V5TW9kZRIhCh1JREVOVElUWV9LRVlfTU9ERV9VTlNQRUNJRklFRBAAEh8KG0lERU5USVRZX0tFWV9NT0RFX0NPTVBPU0lURRABEhgKFElERU5USVRZX0tFWV9NT0RFX0lEEAIqXgoKU291cmNlS2luZBIbChdTT1VSQ0VfS0lORF9VTlNQRUNJRklFRBAAEhkKFVNPVVJDRV9LSU5EX0ZMQUdTTUlUSBABEhgKFFNPVVJDRV9LSU5EX0RZTkFNT0RCEAIqrAEKD0Fkb3B0aW9uT3V0Y29tZRIgChxBRE9QVElPTl9PVVRDT01FX1VOU1BFQ0lGSUVEEAASHAoYQURPUFRJT05fT1VUQ09NRV9DUkVBVEVEEAESHAoYQURPUFRJT05fT1VUQ09NRV9VUERBVEVEEAISHgoaQURPUFRJT05fT1VUQ09NRV9VTkNIQU5HRUQQAxIbChdBRE9QVElPTl9PVVRDT01FX0ZBSUxFRBAEMpMFChJFbnZpcm9ubWVudFNlcnZpY2USZQoGQ3JlYXRlEiwucm9sbGNhbGwudjEuRW52aXJvbm1lbnRTZXJ2aWNlQ3JlYXRlUmVxdWVzdBotLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZUNyZWF0ZVJlc3BvbnNlEmEKA0dldBIpLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZUdldFJlcXVlc3QaKi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VHZXRSZXNwb25zZSIDkAIBEmQKBExpc3QSKi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VMaXN0UmVxdWVzdBorLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZUxpc3RSZXNwb25zZSIDkAIBEmUKBlVwZGF0ZRIsLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U2VydmljZVVwZGF0ZVJlcXVlc3QaLS5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VVcGRhdGVSZXNwb25zZRJlCgZEZWxldGUSLC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VEZWxldGVSZXF1ZXN0Gi0ucm9sbGNhbGwudjEuRW52aXJvbm1lbnRTZXJ2aWNlRGVsZXRlUmVzcG9uc2USfwoOQWRvcHRGbGFnc21pdGgSNC5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VBZG9wdEZsYWdzbWl0aFJlcXVlc3QaNS5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFNlcnZpY2VBZG9wdEZsYWdzbWl0aFJlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_rollcall_v1_error_reason, file_rollcall_v1_segment_service]);
 
 /**
  * A place for identities, in a project of an organisation.
@@ -50,7 +54,7 @@ export type Environment = Message<"rollcall.v1.Environment"> & {
   organisation: string;
 
   /**
-   * Where ordinals come from. Default: `ORDINAL_MODE_ALLOTTED`.
+   * Where ordinals come from. Default: as `ORDINAL_MODE_UNSPECIFIED` says.
    *
    * @generated from field: rollcall.v1.OrdinalMode ordinal_mode = 5;
    */
@@ -69,6 +73,14 @@ export type Environment = Message<"rollcall.v1.Environment"> & {
    * @generated from field: google.protobuf.Timestamp created_at = 7;
    */
   createdAt?: Timestamp | undefined;
+
+  /**
+   * Where its identities are loaded from. With a source it is loading from its creation until the first backfill, which starts by
+   * itself, is complete. Default: none.
+   *
+   * @generated from field: rollcall.v1.SourceKind source = 8;
+   */
+  source: SourceKind;
 };
 
 /**
@@ -226,6 +238,69 @@ export const EnvironmentServiceListResponseSchema: GenMessage<EnvironmentService
   messageDesc(file_rollcall_v1_environment_service, 6);
 
 /**
+ * What to change.
+ *
+ * @generated from message rollcall.v1.EnvironmentServiceUpdateRequest
+ */
+export type EnvironmentServiceUpdateRequest = Message<"rollcall.v1.EnvironmentServiceUpdateRequest"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * The new name. 1 to 2,000 characters.
+   *
+   * @generated from field: optional string name = 2;
+   */
+  name?: string | undefined;
+
+  /**
+   * The new mode.
+   *
+   * @generated from field: optional rollcall.v1.IdentityKeyMode identity_key_mode = 3;
+   */
+  identityKeyMode?: IdentityKeyMode | undefined;
+
+  /**
+   * The new source. What is stored is served until its next backfill.
+   *
+   * @generated from field: optional rollcall.v1.SourceKind source = 4;
+   */
+  source?: SourceKind | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.EnvironmentServiceUpdateRequest.
+ * Use `create(EnvironmentServiceUpdateRequestSchema)` to create a new message.
+ */
+export const EnvironmentServiceUpdateRequestSchema: GenMessage<EnvironmentServiceUpdateRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 7);
+
+/**
+ * What was changed.
+ *
+ * @generated from message rollcall.v1.EnvironmentServiceUpdateResponse
+ */
+export type EnvironmentServiceUpdateResponse = Message<"rollcall.v1.EnvironmentServiceUpdateResponse"> & {
+  /**
+   * The environment as it is now.
+   *
+   * @generated from field: rollcall.v1.Environment environment = 1;
+   */
+  environment?: Environment | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.EnvironmentServiceUpdateResponse.
+ * Use `create(EnvironmentServiceUpdateResponseSchema)` to create a new message.
+ */
+export const EnvironmentServiceUpdateResponseSchema: GenMessage<EnvironmentServiceUpdateResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 8);
+
+/**
  * Which environment to delete.
  *
  * @generated from message rollcall.v1.EnvironmentServiceDeleteRequest
@@ -244,7 +319,7 @@ export type EnvironmentServiceDeleteRequest = Message<"rollcall.v1.EnvironmentSe
  * Use `create(EnvironmentServiceDeleteRequestSchema)` to create a new message.
  */
 export const EnvironmentServiceDeleteRequestSchema: GenMessage<EnvironmentServiceDeleteRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_environment_service, 7);
+  messageDesc(file_rollcall_v1_environment_service, 9);
 
 /**
  * Nothing to say.
@@ -259,7 +334,203 @@ export type EnvironmentServiceDeleteResponse = Message<"rollcall.v1.EnvironmentS
  * Use `create(EnvironmentServiceDeleteResponseSchema)` to create a new message.
  */
 export const EnvironmentServiceDeleteResponseSchema: GenMessage<EnvironmentServiceDeleteResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_environment_service, 8);
+  messageDesc(file_rollcall_v1_environment_service, 10);
+
+/**
+ * What to bring over.
+ *
+ * @generated from message rollcall.v1.EnvironmentServiceAdoptFlagsmithRequest
+ */
+export type EnvironmentServiceAdoptFlagsmithRequest = Message<"rollcall.v1.EnvironmentServiceAdoptFlagsmithRequest"> & {
+  /**
+   * Only of the project with this id. Empty: of all.
+   *
+   * @generated from field: string project = 1;
+   */
+  project: string;
+
+  /**
+   * Only the environment with this key, its organisation and the segments of its project. Empty: all.
+   *
+   * @generated from field: string environment = 2;
+   */
+  environment: string;
+
+  /**
+   * Nothing is written.
+   *
+   * @generated from field: bool dry_run = 3;
+   */
+  dryRun: boolean;
+};
+
+/**
+ * Describes the message rollcall.v1.EnvironmentServiceAdoptFlagsmithRequest.
+ * Use `create(EnvironmentServiceAdoptFlagsmithRequestSchema)` to create a new message.
+ */
+export const EnvironmentServiceAdoptFlagsmithRequestSchema: GenMessage<EnvironmentServiceAdoptFlagsmithRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 11);
+
+/**
+ * What became of one project.
+ *
+ * @generated from message rollcall.v1.EnvironmentServiceAdoptFlagsmithResponse
+ */
+export type EnvironmentServiceAdoptFlagsmithResponse = Message<"rollcall.v1.EnvironmentServiceAdoptFlagsmithResponse"> & {
+  /**
+   * The project's key: its id in Flagsmith.
+   *
+   * @generated from field: string project = 1;
+   */
+  project: string;
+
+  /**
+   * Its name in Flagsmith.
+   *
+   * @generated from field: string project_name = 2;
+   */
+  projectName: string;
+
+  /**
+   * Its organisation.
+   *
+   * @generated from field: rollcall.v1.AdoptedOrganisation organisation = 3;
+   */
+  organisation?: AdoptedOrganisation | undefined;
+
+  /**
+   * Its environments, in order of their keys.
+   *
+   * @generated from field: repeated rollcall.v1.AdoptedEnvironment environments = 4;
+   */
+  environments: AdoptedEnvironment[];
+
+  /**
+   * Its segments, in order of their ids; those that cannot be written as they are there are disabled, with the reason.
+   *
+   * @generated from field: repeated rollcall.v1.ImportedSegment segments = 5;
+   */
+  segments: ImportedSegment[];
+
+  /**
+   * Why no segment of it was taken; absent where they were.
+   *
+   * @generated from field: rollcall.v1.AdoptionFailure segments_failure = 6;
+   */
+  segmentsFailure?: AdoptionFailure | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.EnvironmentServiceAdoptFlagsmithResponse.
+ * Use `create(EnvironmentServiceAdoptFlagsmithResponseSchema)` to create a new message.
+ */
+export const EnvironmentServiceAdoptFlagsmithResponseSchema: GenMessage<EnvironmentServiceAdoptFlagsmithResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 12);
+
+/**
+ * An organisation of Flagsmith's.
+ *
+ * @generated from message rollcall.v1.AdoptedOrganisation
+ */
+export type AdoptedOrganisation = Message<"rollcall.v1.AdoptedOrganisation"> & {
+  /**
+   * Its key: its id in Flagsmith.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: rollcall.v1.AdoptionOutcome outcome = 3;
+   */
+  outcome: AdoptionOutcome;
+};
+
+/**
+ * Describes the message rollcall.v1.AdoptedOrganisation.
+ * Use `create(AdoptedOrganisationSchema)` to create a new message.
+ */
+export const AdoptedOrganisationSchema: GenMessage<AdoptedOrganisation> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 13);
+
+/**
+ * An environment of Flagsmith's.
+ *
+ * @generated from message rollcall.v1.AdoptedEnvironment
+ */
+export type AdoptedEnvironment = Message<"rollcall.v1.AdoptedEnvironment"> & {
+  /**
+   * Its key: its API key in Flagsmith.
+   *
+   * @generated from field: string key = 1;
+   */
+  key: string;
+
+  /**
+   * Its name.
+   *
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * What was done.
+   *
+   * @generated from field: rollcall.v1.AdoptionOutcome outcome = 3;
+   */
+  outcome: AdoptionOutcome;
+
+  /**
+   * Why it could not be taken; absent where it was.
+   *
+   * @generated from field: rollcall.v1.AdoptionFailure failure = 4;
+   */
+  failure?: AdoptionFailure | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.AdoptedEnvironment.
+ * Use `create(AdoptedEnvironmentSchema)` to create a new message.
+ */
+export const AdoptedEnvironmentSchema: GenMessage<AdoptedEnvironment> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 14);
+
+/**
+ * Why something could not be taken.
+ *
+ * @generated from message rollcall.v1.AdoptionFailure
+ */
+export type AdoptionFailure = Message<"rollcall.v1.AdoptionFailure"> & {
+  /**
+   * For programs.
+   *
+   * @generated from field: rollcall.v1.ErrorReason reason = 1;
+   */
+  reason: ErrorReason;
+
+  /**
+   * For people.
+   *
+   * @generated from field: string explanation = 2;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message rollcall.v1.AdoptionFailure.
+ * Use `create(AdoptionFailureSchema)` to create a new message.
+ */
+export const AdoptionFailureSchema: GenMessage<AdoptionFailure> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_environment_service, 15);
 
 /**
  * Where the ordinals of identities come from; fixed when the environment is created.
@@ -268,7 +539,7 @@ export const EnvironmentServiceDeleteResponseSchema: GenMessage<EnvironmentServi
  */
 export enum OrdinalMode {
   /**
-   * `ORDINAL_MODE_ALLOTTED`.
+   * That of the environment's source: Flagsmith's is given, DynamoDB's allotted. Without a source: `ORDINAL_MODE_ALLOTTED`.
    *
    * @generated from enum value: ORDINAL_MODE_UNSPECIFIED = 0;
    */
@@ -316,7 +587,7 @@ export enum IdentityKeyMode {
   COMPOSITE = 1,
 
   /**
-   * The identity's ordinal as text.
+   * The identity's ordinal as text; for identities of Flagsmith Edge their `django_id`, where they have one, and else the composite.
    *
    * @generated from enum value: IDENTITY_KEY_MODE_ID = 2;
    */
@@ -328,6 +599,88 @@ export enum IdentityKeyMode {
  */
 export const IdentityKeyModeSchema: GenEnum<IdentityKeyMode> = /*@__PURE__*/
   enumDesc(file_rollcall_v1_environment_service, 1);
+
+/**
+ * Where an environment's identities are loaded from.
+ *
+ * @generated from enum rollcall.v1.SourceKind
+ */
+export enum SourceKind {
+  /**
+   * None: they come from Kafka, IngestService and files.
+   *
+   * @generated from enum value: SOURCE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Flagsmith's own PostgreSQL.
+   *
+   * @generated from enum value: SOURCE_KIND_FLAGSMITH = 1;
+   */
+  FLAGSMITH = 1,
+
+  /**
+   * Flagsmith Edge, in DynamoDB.
+   *
+   * @generated from enum value: SOURCE_KIND_DYNAMODB = 2;
+   */
+  DYNAMODB = 2,
+}
+
+/**
+ * Describes the enum rollcall.v1.SourceKind.
+ */
+export const SourceKindSchema: GenEnum<SourceKind> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_environment_service, 2);
+
+/**
+ * What was done with something of Flagsmith's, or in a dry run would be.
+ *
+ * @generated from enum rollcall.v1.AdoptionOutcome
+ */
+export enum AdoptionOutcome {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: ADOPTION_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It is new.
+   *
+   * @generated from enum value: ADOPTION_OUTCOME_CREATED = 1;
+   */
+  CREATED = 1,
+
+  /**
+   * It was there and differed.
+   *
+   * @generated from enum value: ADOPTION_OUTCOME_UPDATED = 2;
+   */
+  UPDATED = 2,
+
+  /**
+   * It was there just so.
+   *
+   * @generated from enum value: ADOPTION_OUTCOME_UNCHANGED = 3;
+   */
+  UNCHANGED = 3,
+
+  /**
+   * It could not be taken; the failure says why.
+   *
+   * @generated from enum value: ADOPTION_OUTCOME_FAILED = 4;
+   */
+  FAILED = 4,
+}
+
+/**
+ * Describes the enum rollcall.v1.AdoptionOutcome.
+ */
+export const AdoptionOutcomeSchema: GenEnum<AdoptionOutcome> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_environment_service, 3);
 
 /**
  * The environments that hold identities.
@@ -366,6 +719,17 @@ export const EnvironmentService: GenService<{
     output: typeof EnvironmentServiceListResponseSchema;
   },
   /**
+   * Changes what is given of an environment. A new name or `identity.key` mode serves its segments by the new rules once the atoms that they
+   * then need are built, and by the earlier ones until then.
+   *
+   * @generated from rpc rollcall.v1.EnvironmentService.Update
+   */
+  update: {
+    methodKind: "unary";
+    input: typeof EnvironmentServiceUpdateRequestSchema;
+    output: typeof EnvironmentServiceUpdateResponseSchema;
+  },
+  /**
    * Deletes an environment with its identities and its index; the project's segments stay.
    *
    * @generated from rpc rollcall.v1.EnvironmentService.Delete
@@ -374,6 +738,18 @@ export const EnvironmentService: GenService<{
     methodKind: "unary";
     input: typeof EnvironmentServiceDeleteRequestSchema;
     output: typeof EnvironmentServiceDeleteResponseSchema;
+  },
+  /**
+   * Brings the organisations, environments and segments of Flagsmith's database over: creates what is not there, changes what differs, deletes
+   * nothing. New environments have that database as their source, so they begin to load. One message for each project, once what it tells is
+   * committed; what cannot be taken of one keeps nothing else out. SOURCE_NOT_CONFIGURED, SOURCE_UNAVAILABLE.
+   *
+   * @generated from rpc rollcall.v1.EnvironmentService.AdoptFlagsmith
+   */
+  adoptFlagsmith: {
+    methodKind: "server_streaming";
+    input: typeof EnvironmentServiceAdoptFlagsmithRequestSchema;
+    output: typeof EnvironmentServiceAdoptFlagsmithResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_rollcall_v1_environment_service, 0);

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file rollcall/v1/index_service.proto.
  */
 export const file_rollcall_v1_index_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9yb2xsY2FsbC92MS9pbmRleF9zZXJ2aWNlLnByb3RvEgtyb2xsY2FsbC52MSJIChBHZXRTdGF0dXNSZXF1ZXN0Eh0KC2Vudmlyb25tZW50GAEgASgJQgi6SAVyAxj/ARIVCg1pbmNsdWRlX2F0b21zGAIgASgIIpoBChFHZXRTdGF0dXNSZXNwb25zZRI0CgxlbnZpcm9ubWVudHMYASADKAsyHi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFN0YXR1cxIoCgZ0b3RhbHMYAiABKAsyGC5yb2xsY2FsbC52MS5JbmRleFRvdGFscxIlCgRmZWVkGAMgASgLMhcucm9sbGNhbGwudjEuRmVlZFN0YXR1cyK4AgoKRmVlZFN0YXR1cxIlCgVzdGF0ZRgBIAEoDjIWLnJvbGxjYWxsLnYxLkZlZWRTdGF0ZRIOCgZyZWFzb24YAiABKAkSDwoHY2x1c3RlchgDIAEoCRINCgVncm91cBgEIAEoCRIOCgZ0b3BpY3MYBSADKAkSDQoFb3duZXIYBiABKAkSGwoTbWVzc2FnZXNfcGVyX3NlY29uZBgHIAEoARIwCgpwYXJ0aXRpb25zGAggAygLMhwucm9sbGNhbGwudjEuUGFydGl0aW9uU3RhdHVzEjMKDGRlYWRfbGV0dGVycxgJIAEoCzIdLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJDb3VudHMSMAoKdmlzaWJpbGl0eRgKIAEoCzIcLnJvbGxjYWxsLnYxLlZpc2liaWxpdHlEZWxheSKOAwoPUGFydGl0aW9uU3RhdHVzEg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBRIqCgVzdGF0ZRgDIAEoDjIbLnJvbGxjYWxsLnYxLlBhcnRpdGlvblN0YXRlEg4KBnJlYXNvbhgEIAEoCRINCgVvd25lchgFIAEoCRIYCgtuZXh0X29mZnNldBgGIAEoA0gAiAEBEhsKDmhpZ2hfd2F0ZXJtYXJrGAcgASgDSAGIAQESGQoMbGFnX21lc3NhZ2VzGAggASgDSAKIAQESGAoLbGFnX3NlY29uZHMYCSABKAFIA4gBARItCgl3YXRlcm1hcmsYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEG1lc3NhZ2VzX2FwcGxpZWQYCyABKAMSFQoNZGVhZF9sZXR0ZXJlZBgMIAEoA0IOCgxfbmV4dF9vZmZzZXRCEQoPX2hpZ2hfd2F0ZXJtYXJrQg8KDV9sYWdfbWVzc2FnZXNCDgoMX2xhZ19zZWNvbmRzIlAKEERlYWRMZXR0ZXJDb3VudHMSDQoFY291bnQYASABKAMSLQoJbmV3ZXN0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJNCg9WaXNpYmlsaXR5RGVsYXkSEAoIbWVzc2FnZXMYASABKAMSEwoLcDUwX3NlY29uZHMYAiABKAESEwoLcDk5X3NlY29uZHMYAyABKAEidwoLSW5kZXhUb3RhbHMSFAoMZW52aXJvbm1lbnRzGAEgASgDEhIKCmlkZW50aXRpZXMYAiABKAMSEwoLYXRvbXNfcmVhZHkYAyABKAMSFgoOYXRvbXNfYnVpbGRpbmcYBCABKAMSEQoJbG9nX2J5dGVzGAUgASgDIpcDChFFbnZpcm9ubWVudFN0YXR1cxITCgtlbnZpcm9ubWVudBgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U3RhdGUSEgoKaWRlbnRpdGllcxgDIAEoAxIQCghyZXZpc2lvbhgEIAEoAxIYChBjYXRhbG9nX3JldmlzaW9uGAUgASgDEikKBWFzX29mGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sb2dfcmV2aXNpb25zGAcgASgDEhEKCWxvZ19ieXRlcxgIIAEoAxITCgthdG9tc19yZWFkeRgJIAEoAxIWCg5hdG9tc19idWlsZGluZxgKIAEoAxImCgVhdG9tcxgLIAMoCzIXLnJvbGxjYWxsLnYxLkF0b21TdGF0dXMSHgoWcXVhcmFudGluZWRfaWRlbnRpdGllcxgMIAEoAxI1CgtxdWFyYW50aW5lZBgNIAMoCzIgLnJvbGxjYWxsLnYxLlF1YXJhbnRpbmVkSWRlbnRpdHkiXQoTUXVhcmFudGluZWRJZGVudGl0eRISCgppZGVudGlmaWVyGAEgASgJEjIKDnF1YXJhbnRpbmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKhAQoKQXRvbVN0YXR1cxIKCgJpZBgBIAEoAxISCgpkZWZpbml0aW9uGAIgASgJEiUKBXN0YXRlGAMgASgOMhYucm9sbGNhbGwudjEuQXRvbVN0YXRlEhAKCHByb2dyZXNzGAQgASgBEg4KBmNodW5rcxgFIAEoAxITCgtjYXJkaW5hbGl0eRgGIAEoAxIVCg1iYXNlX3JldmlzaW9uGAcgASgDIk8KElJlYnVpbGRBdG9tUmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARIYCgdhdG9tX2lkGAIgASgDQge6SAQiAigAIjwKE1JlYnVpbGRBdG9tUmVzcG9uc2USJQoEYXRvbRgBIAEoCzIXLnJvbGxjYWxsLnYxLkF0b21TdGF0dXMifAoNVmVyaWZ5UmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARItCgxzYW1wbGVfc2hhcmUYAiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAEhsKCm1heF9yYW5nZXMYAyABKAVCB7pIBBoCKAAiiQEKDlZlcmlmeVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgDEhYKDmNodW5rc19jaGVja2VkGAIgASgDEhoKEmlkZW50aXRpZXNfY2hlY2tlZBgDIAEoAxIxCgtkaWZmZXJlbmNlcxgEIAMoCzIcLnJvbGxjYWxsLnYxLkNodW5rRGlmZmVyZW5jZSJ4Cg9DaHVua0RpZmZlcmVuY2USDwoHYXRvbV9pZBgBIAEoAxISCgpkZWZpbml0aW9uGAIgASgJEg0KBWNodW5rGAMgASgDEg8KB21pc3NpbmcYBCABKAMSDwoHc3VycGx1cxgFIAEoAxIPCgdjb3JydXB0GAYgASgIIn4KEERlYWRMZXR0ZXJGaWx0ZXISHQoLZW52aXJvbm1lbnQYASABKAlCCLpIBXIDGP8BEhcKBXRvcGljGAIgASgJQgi6SAVyAxj5ARIyCgZyZWFzb24YAyABKA4yGC5yb2xsY2FsbC52MS5FcnJvclJlYXNvbkIIukgFggECEAEiKwoNRGVhZExldHRlcklkcxIaCgNpZHMYASADKANCDbpICpIBBwgBEJBOGAEi1wMKCkRlYWRMZXR0ZXISCgoCaWQYASABKAMSDwoHY2x1c3RlchgCIAEoCRINCgV0b3BpYxgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSDgoGb2Zmc2V0GAUgASgDEhAKA2tleRgGIAEoDEgAiAEBEhIKBXZhbHVlGAcgASgMSAGIAQESEwoLdmFsdWVfYnl0ZXMYCCABKAMSNQoHaGVhZGVycxgJIAMoCzIkLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXIuSGVhZGVyc0VudHJ5Ei4KCm1lc3NhZ2VfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBnJlYXNvbhgLIAEoDjIYLnJvbGxjYWxsLnYxLkVycm9yUmVhc29uEhMKC2V4cGxhbmF0aW9uGAwgASgJEhMKC2Vudmlyb25tZW50GA0gASgJEhIKCmlkZW50aWZpZXIYDiABKAkSLgoKY3JlYXRlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUIICgZfdmFsdWUikgEKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSLQoGZmlsdGVyGAEgASgLMh0ucm9sbGNhbGwudjEuRGVhZExldHRlckZpbHRlchIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASGwoKcGFnZV90b2tlbhgDIAEoCUIHukgEcgIYZBINCgV3aG9sZRgEIAEoCCJhChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRItCgxkZWFkX2xldHRlcnMYASADKAsyFy5yb2xsY2FsbC52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLGAQoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EikKA2lkcxgBIAEoCzIaLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJJZHNIABIvCgZmaWx0ZXIYAiABKAsyHS5yb2xsY2FsbC52MS5EZWFkTGV0dGVyRmlsdGVySAASHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRiQTigAEhsKCnBhZ2VfdG9rZW4YBCABKAlCB7pIBHICGGRCEgoJc2VsZWN0aW9uEgW6SAIIASLtAQoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoAxIpCgZmYWlsZWQYAiADKAsyGS5yb2xsY2FsbC52MS5GYWlsZWRSZXBsYXkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEkgKCXJldmlzaW9ucxgEIAMoCzI1LnJvbGxjYWxsLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2UuUmV2aXNpb25zRW50cnkaMAoOUmV2aXNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASJZCgxGYWlsZWRSZXBsYXkSCgoCaWQYASABKAMSKAoGcmVhc29uGAIgASgOMhgucm9sbGNhbGwudjEuRXJyb3JSZWFzb24SEwoLZXhwbGFuYXRpb24YAyABKAkiiAEKFkRyb3BEZWFkTGV0dGVyc1JlcXVlc3QSKQoDaWRzGAEgASgLMhoucm9sbGNhbGwudjEuRGVhZExldHRlcklkc0gAEi8KBmZpbHRlchgCIAEoCzIdLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJGaWx0ZXJIAEISCglzZWxlY3Rpb24SBbpIAggBIioKF0Ryb3BEZWFkTGV0dGVyc1Jlc3BvbnNlEg8KB2Ryb3BwZWQYASABKAMqcQoQRW52aXJvbm1lbnRTdGF0ZRIhCh1FTlZJUk9OTUVOVF9TVEFURV9VTlNQRUNJRklFRBAAEh0KGUVOVklST05NRU5UX1NUQVRFX0xPQURJTkcQARIbChdFTlZJUk9OTUVOVF9TVEFURV9SRUFEWRACKlYKCUF0b21TdGF0ZRIaChZBVE9NX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQVRPTV9TVEFURV9CVUlMRElORxABEhQKEEFUT01fU1RBVEVfUkVBRFkQAiqGAQoJRmVlZFN0YXRlEhoKFkZFRURfU1RBVEVfVU5TUEVDSUZJRUQQABISCg5GRUVEX1NUQVRFX09GRhABEhkKFUZFRURfU1RBVEVfQ09OTkVDVElORxACEhYKEkZFRURfU1RBVEVfV0FJVElORxADEhYKEkZFRURfU1RBVEVfUlVOTklORxAEKqcBCg5QYXJ0aXRpb25TdGF0ZRIfChtQQVJUSVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIbChdQQVJUSVRJT05fU1RBVEVfUlVOTklORxABEhsKF1BBUlRJVElPTl9TVEFURV9XQUlUSU5HEAISGwoXUEFSVElUSU9OX1NUQVRFX1NUT1BQRUQQAxIdChlQQVJUSVRJT05fU1RBVEVfRUxTRVdIRVJFEAQymQQKDEluZGV4U2VydmljZRJPCglHZXRTdGF0dXMSHS5yb2xsY2FsbC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh4ucm9sbGNhbGwudjEuR2V0U3RhdHVzUmVzcG9uc2UiA5ACARJQCgtSZWJ1aWxkQXRvbRIfLnJvbGxjYWxsLnYxLlJlYnVpbGRBdG9tUmVxdWVzdBogLnJvbGxjYWxsLnYxLlJlYnVpbGRBdG9tUmVzcG9uc2USQQoGVmVyaWZ5Ehoucm9sbGNhbGwudjEuVmVyaWZ5UmVxdWVzdBobLnJvbGxjYWxsLnYxLlZlcmlmeVJlc3BvbnNlEmEKD0xpc3REZWFkTGV0dGVycxIjLnJvbGxjYWxsLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5yb2xsY2FsbC52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZSIDkAIBEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUucm9sbGNhbGwudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYucm9sbGNhbGwudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJcCg9Ecm9wRGVhZExldHRlcnMSIy5yb2xsY2FsbC52MS5Ecm9wRGVhZExldHRlcnNSZXF1ZXN0GiQucm9sbGNhbGwudjEuRHJvcERlYWRMZXR0ZXJzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_rollcall_v1_error_reason]);
+  fileDesc("Ch9yb2xsY2FsbC92MS9pbmRleF9zZXJ2aWNlLnByb3RvEgtyb2xsY2FsbC52MSJIChBHZXRTdGF0dXNSZXF1ZXN0Eh0KC2Vudmlyb25tZW50GAEgASgJQgi6SAVyAxj/ARIVCg1pbmNsdWRlX2F0b21zGAIgASgIIpoBChFHZXRTdGF0dXNSZXNwb25zZRI0CgxlbnZpcm9ubWVudHMYASADKAsyHi5yb2xsY2FsbC52MS5FbnZpcm9ubWVudFN0YXR1cxIoCgZ0b3RhbHMYAiABKAsyGC5yb2xsY2FsbC52MS5JbmRleFRvdGFscxIlCgRmZWVkGAMgASgLMhcucm9sbGNhbGwudjEuRmVlZFN0YXR1cyK4AgoKRmVlZFN0YXR1cxIlCgVzdGF0ZRgBIAEoDjIWLnJvbGxjYWxsLnYxLkZlZWRTdGF0ZRIOCgZyZWFzb24YAiABKAkSDwoHY2x1c3RlchgDIAEoCRINCgVncm91cBgEIAEoCRIOCgZ0b3BpY3MYBSADKAkSDQoFb3duZXIYBiABKAkSGwoTbWVzc2FnZXNfcGVyX3NlY29uZBgHIAEoARIwCgpwYXJ0aXRpb25zGAggAygLMhwucm9sbGNhbGwudjEuUGFydGl0aW9uU3RhdHVzEjMKDGRlYWRfbGV0dGVycxgJIAEoCzIdLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJDb3VudHMSMAoKdmlzaWJpbGl0eRgKIAEoCzIcLnJvbGxjYWxsLnYxLlZpc2liaWxpdHlEZWxheSKOAwoPUGFydGl0aW9uU3RhdHVzEg0KBXRvcGljGAEgASgJEhEKCXBhcnRpdGlvbhgCIAEoBRIqCgVzdGF0ZRgDIAEoDjIbLnJvbGxjYWxsLnYxLlBhcnRpdGlvblN0YXRlEg4KBnJlYXNvbhgEIAEoCRINCgVvd25lchgFIAEoCRIYCgtuZXh0X29mZnNldBgGIAEoA0gAiAEBEhsKDmhpZ2hfd2F0ZXJtYXJrGAcgASgDSAGIAQESGQoMbGFnX21lc3NhZ2VzGAggASgDSAKIAQESGAoLbGFnX3NlY29uZHMYCSABKAFIA4gBARItCgl3YXRlcm1hcmsYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhgKEG1lc3NhZ2VzX2FwcGxpZWQYCyABKAMSFQoNZGVhZF9sZXR0ZXJlZBgMIAEoA0IOCgxfbmV4dF9vZmZzZXRCEQoPX2hpZ2hfd2F0ZXJtYXJrQg8KDV9sYWdfbWVzc2FnZXNCDgoMX2xhZ19zZWNvbmRzIlAKEERlYWRMZXR0ZXJDb3VudHMSDQoFY291bnQYASABKAMSLQoJbmV3ZXN0X2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJNCg9WaXNpYmlsaXR5RGVsYXkSEAoIbWVzc2FnZXMYASABKAMSEwoLcDUwX3NlY29uZHMYAiABKAESEwoLcDk5X3NlY29uZHMYAyABKAEidwoLSW5kZXhUb3RhbHMSFAoMZW52aXJvbm1lbnRzGAEgASgDEhIKCmlkZW50aXRpZXMYAiABKAMSEwoLYXRvbXNfcmVhZHkYAyABKAMSFgoOYXRvbXNfYnVpbGRpbmcYBCABKAMSEQoJbG9nX2J5dGVzGAUgASgDItYDChFFbnZpcm9ubWVudFN0YXR1cxITCgtlbnZpcm9ubWVudBgBIAEoCRIsCgVzdGF0ZRgCIAEoDjIdLnJvbGxjYWxsLnYxLkVudmlyb25tZW50U3RhdGUSEgoKaWRlbnRpdGllcxgDIAEoAxIQCghyZXZpc2lvbhgEIAEoAxIYChBjYXRhbG9nX3JldmlzaW9uGAUgASgDEikKBWFzX29mGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1sb2dfcmV2aXNpb25zGAcgASgDEhEKCWxvZ19ieXRlcxgIIAEoAxITCgthdG9tc19yZWFkeRgJIAEoAxIWCg5hdG9tc19idWlsZGluZxgKIAEoAxImCgVhdG9tcxgLIAMoCzIXLnJvbGxjYWxsLnYxLkF0b21TdGF0dXMSHgoWcXVhcmFudGluZWRfaWRlbnRpdGllcxgMIAEoAxI1CgtxdWFyYW50aW5lZBgNIAMoCzIgLnJvbGxjYWxsLnYxLlF1YXJhbnRpbmVkSWRlbnRpdHkSFAoMc3RhdGVfcmVhc29uGA4gASgJEicKCGJhY2tmaWxsGA8gASgLMhUucm9sbGNhbGwudjEuQmFja2ZpbGwipgUKCEJhY2tmaWxsEgoKAmlkGAEgASgDEhMKC2Vudmlyb25tZW50GAIgASgJEg4KBnNvdXJjZRgDIAEoCRIpCgVzdGF0ZRgEIAEoDjIaLnJvbGxjYWxsLnYxLkJhY2tmaWxsU3RhdGUSDQoFZmlyc3QYBSABKAgSDgoGc3dlZXBzGAYgASgIEhUKDWJhc2VfcmV2aXNpb24YByABKAMSFAoMcmVxdWVzdGVkX2J5GAggASgJEi4KCnN0YXJ0ZWRfYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi4KCnVwZGF0ZWRfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2ZpbmlzaGVkX2F0GAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIXCg9pZGVudGl0aWVzX3JlYWQYDCABKAMSGgoSaWRlbnRpdGllc19jaGFuZ2VkGA0gASgDEhgKEGlkZW50aXRpZXNfc3dlcHQYDiABKAMSFAoMcm93c19za2lwcGVkGA8gASgDEigKB3NraXBwZWQYECADKAsyFy5yb2xsY2FsbC52MS5Ta2lwcGVkUm93EhUKCHBvc2l0aW9uGBEgASgDSACIAQESEgoFdG90YWwYEiABKANIAYgBARInCgR1bml0GBMgASgOMhkucm9sbGNhbGwudjEuQmFja2ZpbGxVbml0Eh0KFWlkZW50aXRpZXNfcGVyX3NlY29uZBgUIAEoARIYCgtldGFfc2Vjb25kcxgVIAEoAUgCiAEBEg0KBWVycm9yGBYgASgJEg8KB3Jlc3VtZWQYFyABKAVCCwoJX3Bvc2l0aW9uQggKBl90b3RhbEIOCgxfZXRhX3NlY29uZHMibgoKU2tpcHBlZFJvdxINCgVwbGFjZRgBIAEoCRISCgppZGVudGlmaWVyGAIgASgJEigKBnJlYXNvbhgDIAEoDjIYLnJvbGxjYWxsLnYxLkVycm9yUmVhc29uEhMKC2V4cGxhbmF0aW9uGAQgASgJImsKD0JhY2tmaWxsUmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARIPCgdyZXN0YXJ0GAIgASgIEiYKFWlkZW50aXRpZXNfcGVyX3NlY29uZBgDIAEoBUIHukgEGgIoACI7ChBCYWNrZmlsbFJlc3BvbnNlEicKCGJhY2tmaWxsGAEgASgLMhUucm9sbGNhbGwudjEuQmFja2ZpbGwiSgoSR2V0QmFja2ZpbGxSZXF1ZXN0Eh8KC2Vudmlyb25tZW50GAEgASgJQgq6SAdyBRABGP8BEhMKAmlkGAIgASgDQge6SAQiAigAIj4KE0dldEJhY2tmaWxsUmVzcG9uc2USJwoIYmFja2ZpbGwYASABKAsyFS5yb2xsY2FsbC52MS5CYWNrZmlsbCJ0ChRMaXN0QmFja2ZpbGxzUmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgCAiWgoVTGlzdEJhY2tmaWxsc1Jlc3BvbnNlEigKCWJhY2tmaWxscxgBIAMoCzIVLnJvbGxjYWxsLnYxLkJhY2tmaWxsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI4ChVDYW5jZWxCYWNrZmlsbFJlcXVlc3QSHwoLZW52aXJvbm1lbnQYASABKAlCCrpIB3IFEAEY/wEiQQoWQ2FuY2VsQmFja2ZpbGxSZXNwb25zZRInCghiYWNrZmlsbBgBIAEoCzIVLnJvbGxjYWxsLnYxLkJhY2tmaWxsIjEKDlJlZnJlc2hSZXF1ZXN0Eh8KC2Vudmlyb25tZW50GAEgASgJQgq6SAdyBRABGP8BIjoKD1JlZnJlc2hSZXNwb25zZRInCghiYWNrZmlsbBgBIAEoCzIVLnJvbGxjYWxsLnYxLkJhY2tmaWxsImAKC0xvYWRSZXF1ZXN0EicKBXN0YXJ0GAEgASgLMhYucm9sbGNhbGwudjEuTG9hZFN0YXJ0SAASGQoEZGF0YRgCIAEoDEIJukgGegQYgIBASABCDQoEcGFydBIFukgCCAEi1wMKCUxvYWRTdGFydBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARIbCglmaWxlX25hbWUYAiABKAlCCLpIBXIDGOgHEjQKBmZvcm1hdBgDIAEoDjIXLnJvbGxjYWxsLnYxLkZpbGVGb3JtYXRCC7pICMgBAYIBAhABEiMKEWlkZW50aWZpZXJfY29sdW1uGAQgASgJQgi6SAVyAxjoBxIbCglpZF9jb2x1bW4YBSABKAlCCLpIBXIDGOgHEj0KDGNvbHVtbl90eXBlcxgGIAMoCzInLnJvbGxjYWxsLnYxLkxvYWRTdGFydC5Db2x1bW5UeXBlc0VudHJ5EjUKCGJhZF9yb3dzGAcgASgOMhkucm9sbGNhbGwudjEuQmFkUm93UG9saWN5Qgi6SAWCAQIQARIQCghjb21wbGV0ZRgIIAEoCBIgCgpzaXplX2J5dGVzGAkgASgDQge6SAQiAigASACIAQESDgoGcmVzdW1lGAogASgIGksKEENvbHVtblR5cGVzRW50cnkSCwoDa2V5GAEgASgJEiYKBXZhbHVlGAIgASgOMhcucm9sbGNhbGwudjEuQ29sdW1uVHlwZToCOAFCDQoLX3NpemVfYnl0ZXMiSQoMTG9hZFJlc3BvbnNlEicKCGJhY2tmaWxsGAEgASgLMhUucm9sbGNhbGwudjEuQmFja2ZpbGwSEAoIcmV2aXNpb24YAiABKAMiXQoTUXVhcmFudGluZWRJZGVudGl0eRISCgppZGVudGlmaWVyGAEgASgJEjIKDnF1YXJhbnRpbmVkX2F0GAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKhAQoKQXRvbVN0YXR1cxIKCgJpZBgBIAEoAxISCgpkZWZpbml0aW9uGAIgASgJEiUKBXN0YXRlGAMgASgOMhYucm9sbGNhbGwudjEuQXRvbVN0YXRlEhAKCHByb2dyZXNzGAQgASgBEg4KBmNodW5rcxgFIAEoAxITCgtjYXJkaW5hbGl0eRgGIAEoAxIVCg1iYXNlX3JldmlzaW9uGAcgASgDIk8KElJlYnVpbGRBdG9tUmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARIYCgdhdG9tX2lkGAIgASgDQge6SAQiAigAIjwKE1JlYnVpbGRBdG9tUmVzcG9uc2USJQoEYXRvbRgBIAEoCzIXLnJvbGxjYWxsLnYxLkF0b21TdGF0dXMifAoNVmVyaWZ5UmVxdWVzdBIfCgtlbnZpcm9ubWVudBgBIAEoCUIKukgHcgUQARj/ARItCgxzYW1wbGVfc2hhcmUYAiABKAFCF7pIFBISGQAAAAAAAPA/KQAAAAAAAAAAEhsKCm1heF9yYW5nZXMYAyABKAVCB7pIBBoCKAAiiQEKDlZlcmlmeVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgDEhYKDmNodW5rc19jaGVja2VkGAIgASgDEhoKEmlkZW50aXRpZXNfY2hlY2tlZBgDIAEoAxIxCgtkaWZmZXJlbmNlcxgEIAMoCzIcLnJvbGxjYWxsLnYxLkNodW5rRGlmZmVyZW5jZSJ4Cg9DaHVua0RpZmZlcmVuY2USDwoHYXRvbV9pZBgBIAEoAxISCgpkZWZpbml0aW9uGAIgASgJEg0KBWNodW5rGAMgASgDEg8KB21pc3NpbmcYBCABKAMSDwoHc3VycGx1cxgFIAEoAxIPCgdjb3JydXB0GAYgASgIIn4KEERlYWRMZXR0ZXJGaWx0ZXISHQoLZW52aXJvbm1lbnQYASABKAlCCLpIBXIDGP8BEhcKBXRvcGljGAIgASgJQgi6SAVyAxj5ARIyCgZyZWFzb24YAyABKA4yGC5yb2xsY2FsbC52MS5FcnJvclJlYXNvbkIIukgFggECEAEiKwoNRGVhZExldHRlcklkcxIaCgNpZHMYASADKANCDbpICpIBBwgBEJBOGAEi1wMKCkRlYWRMZXR0ZXISCgoCaWQYASABKAMSDwoHY2x1c3RlchgCIAEoCRINCgV0b3BpYxgDIAEoCRIRCglwYXJ0aXRpb24YBCABKAUSDgoGb2Zmc2V0GAUgASgDEhAKA2tleRgGIAEoDEgAiAEBEhIKBXZhbHVlGAcgASgMSAGIAQESEwoLdmFsdWVfYnl0ZXMYCCABKAMSNQoHaGVhZGVycxgJIAMoCzIkLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXIuSGVhZGVyc0VudHJ5Ei4KCm1lc3NhZ2VfYXQYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEigKBnJlYXNvbhgLIAEoDjIYLnJvbGxjYWxsLnYxLkVycm9yUmVhc29uEhMKC2V4cGxhbmF0aW9uGAwgASgJEhMKC2Vudmlyb25tZW50GA0gASgJEhIKCmlkZW50aWZpZXIYDiABKAkSLgoKY3JlYXRlZF9hdBgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaLgoMSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFCBgoEX2tleUIICgZfdmFsdWUikgEKFkxpc3REZWFkTGV0dGVyc1JlcXVlc3QSLQoGZmlsdGVyGAEgASgLMh0ucm9sbGNhbGwudjEuRGVhZExldHRlckZpbHRlchIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASGwoKcGFnZV90b2tlbhgDIAEoCUIHukgEcgIYZBINCgV3aG9sZRgEIAEoCCJhChdMaXN0RGVhZExldHRlcnNSZXNwb25zZRItCgxkZWFkX2xldHRlcnMYASADKAsyFy5yb2xsY2FsbC52MS5EZWFkTGV0dGVyEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLGAQoYUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0EikKA2lkcxgBIAEoCzIaLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJJZHNIABIvCgZmaWx0ZXIYAiABKAsyHS5yb2xsY2FsbC52MS5EZWFkTGV0dGVyRmlsdGVySAASHQoJcGFnZV9zaXplGAMgASgFQgq6SAcaBRiQTigAEhsKCnBhZ2VfdG9rZW4YBCABKAlCB7pIBHICGGRCEgoJc2VsZWN0aW9uEgW6SAIIASLtAQoZUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRIQCghyZXBsYXllZBgBIAEoAxIpCgZmYWlsZWQYAiADKAsyGS5yb2xsY2FsbC52MS5GYWlsZWRSZXBsYXkSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEkgKCXJldmlzaW9ucxgEIAMoCzI1LnJvbGxjYWxsLnYxLlJlcGxheURlYWRMZXR0ZXJzUmVzcG9uc2UuUmV2aXNpb25zRW50cnkaMAoOUmV2aXNpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgDOgI4ASJZCgxGYWlsZWRSZXBsYXkSCgoCaWQYASABKAMSKAoGcmVhc29uGAIgASgOMhgucm9sbGNhbGwudjEuRXJyb3JSZWFzb24SEwoLZXhwbGFuYXRpb24YAyABKAkiiAEKFkRyb3BEZWFkTGV0dGVyc1JlcXVlc3QSKQoDaWRzGAEgASgLMhoucm9sbGNhbGwudjEuRGVhZExldHRlcklkc0gAEi8KBmZpbHRlchgCIAEoCzIdLnJvbGxjYWxsLnYxLkRlYWRMZXR0ZXJGaWx0ZXJIAEISCglzZWxlY3Rpb24SBbpIAggBIioKF0Ryb3BEZWFkTGV0dGVyc1Jlc3BvbnNlEg8KB2Ryb3BwZWQYASABKAMqygEKEEVudmlyb25tZW50U3RhdGUSIQodRU5WSVJPTk1FTlRfU1RBVEVfVU5TUEVDSUZJRUQQABIdChlFTlZJUk9OTUVOVF9TVEFURV9MT0FESU5HEAESGwoXRU5WSVJPTk1FTlRfU1RBVEVfUkVBRFkQAhIZChVFTlZJUk9OTUVOVF9TVEFURV9PRkYQAxIeChpFTlZJUk9OTUVOVF9TVEFURV9ERUdSQURFRBAEEhwKGEVOVklST05NRU5UX1NUQVRFX0ZBSUxFRBAFKlYKCUF0b21TdGF0ZRIaChZBVE9NX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQVRPTV9TVEFURV9CVUlMRElORxABEhQKEEFUT01fU1RBVEVfUkVBRFkQAiqGAQoJRmVlZFN0YXRlEhoKFkZFRURfU1RBVEVfVU5TUEVDSUZJRUQQABISCg5GRUVEX1NUQVRFX09GRhABEhkKFUZFRURfU1RBVEVfQ09OTkVDVElORxACEhYKEkZFRURfU1RBVEVfV0FJVElORxADEhYKEkZFRURfU1RBVEVfUlVOTklORxAEKqcBCg5QYXJ0aXRpb25TdGF0ZRIfChtQQVJUSVRJT05fU1RBVEVfVU5TUEVDSUZJRUQQABIbChdQQVJUSVRJT05fU1RBVEVfUlVOTklORxABEhsKF1BBUlRJVElPTl9TVEFURV9XQUlUSU5HEAISGwoXUEFSVElUSU9OX1NUQVRFX1NUT1BQRUQQAxIdChlQQVJUSVRJT05fU1RBVEVfRUxTRVdIRVJFEAQqnQEKDUJhY2tmaWxsU3RhdGUSHgoaQkFDS0ZJTExfU1RBVEVfVU5TUEVDSUZJRUQQABIaChZCQUNLRklMTF9TVEFURV9SVU5OSU5HEAESFwoTQkFDS0ZJTExfU1RBVEVfRE9ORRACEhkKFUJBQ0tGSUxMX1NUQVRFX0ZBSUxFRBADEhwKGEJBQ0tGSUxMX1NUQVRFX0NBTkNFTExFRBAEKmQKDEJhY2tmaWxsVW5pdBIdChlCQUNLRklMTF9VTklUX1VOU1BFQ0lGSUVEEAASHAoYQkFDS0ZJTExfVU5JVF9JREVOVElUSUVTEAESFwoTQkFDS0ZJTExfVU5JVF9CWVRFUxACKlYKCkZpbGVGb3JtYXQSGwoXRklMRV9GT1JNQVRfVU5TUEVDSUZJRUQQABIWChJGSUxFX0ZPUk1BVF9OREpTT04QARITCg9GSUxFX0ZPUk1BVF9DU1YQAiqDAQoKQ29sdW1uVHlwZRIbChdDT0xVTU5fVFlQRV9VTlNQRUNJRklFRBAAEhYKEkNPTFVNTl9UWVBFX1NUUklORxABEhMKD0NPTFVNTl9UWVBFX0lOVBACEhUKEUNPTFVNTl9UWVBFX0ZMT0FUEAMSFAoQQ09MVU1OX1RZUEVfQk9PTBAEKmAKDEJhZFJvd1BvbGljeRIeChpCQURfUk9XX1BPTElDWV9VTlNQRUNJRklFRBAAEhcKE0JBRF9ST1dfUE9MSUNZX1NUT1AQARIXChNCQURfUk9XX1BPTElDWV9TS0lQEAIy9gcKDEluZGV4U2VydmljZRJPCglHZXRTdGF0dXMSHS5yb2xsY2FsbC52MS5HZXRTdGF0dXNSZXF1ZXN0Gh4ucm9sbGNhbGwudjEuR2V0U3RhdHVzUmVzcG9uc2UiA5ACARJHCghCYWNrZmlsbBIcLnJvbGxjYWxsLnYxLkJhY2tmaWxsUmVxdWVzdBodLnJvbGxjYWxsLnYxLkJhY2tmaWxsUmVzcG9uc2USVQoLR2V0QmFja2ZpbGwSHy5yb2xsY2FsbC52MS5HZXRCYWNrZmlsbFJlcXVlc3QaIC5yb2xsY2FsbC52MS5HZXRCYWNrZmlsbFJlc3BvbnNlIgOQAgESWwoNTGlzdEJhY2tmaWxscxIhLnJvbGxjYWxsLnYxLkxpc3RCYWNrZmlsbHNSZXF1ZXN0GiIucm9sbGNhbGwudjEuTGlzdEJhY2tmaWxsc1Jlc3BvbnNlIgOQAgESWQoOQ2FuY2VsQmFja2ZpbGwSIi5yb2xsY2FsbC52MS5DYW5jZWxCYWNrZmlsbFJlcXVlc3QaIy5yb2xsY2FsbC52MS5DYW5jZWxCYWNrZmlsbFJlc3BvbnNlEkQKB1JlZnJlc2gSGy5yb2xsY2FsbC52MS5SZWZyZXNoUmVxdWVzdBocLnJvbGxjYWxsLnYxLlJlZnJlc2hSZXNwb25zZRI9CgRMb2FkEhgucm9sbGNhbGwudjEuTG9hZFJlcXVlc3QaGS5yb2xsY2FsbC52MS5Mb2FkUmVzcG9uc2UoARJQCgtSZWJ1aWxkQXRvbRIfLnJvbGxjYWxsLnYxLlJlYnVpbGRBdG9tUmVxdWVzdBogLnJvbGxjYWxsLnYxLlJlYnVpbGRBdG9tUmVzcG9uc2USQQoGVmVyaWZ5Ehoucm9sbGNhbGwudjEuVmVyaWZ5UmVxdWVzdBobLnJvbGxjYWxsLnYxLlZlcmlmeVJlc3BvbnNlEmEKD0xpc3REZWFkTGV0dGVycxIjLnJvbGxjYWxsLnYxLkxpc3REZWFkTGV0dGVyc1JlcXVlc3QaJC5yb2xsY2FsbC52MS5MaXN0RGVhZExldHRlcnNSZXNwb25zZSIDkAIBEmIKEVJlcGxheURlYWRMZXR0ZXJzEiUucm9sbGNhbGwudjEuUmVwbGF5RGVhZExldHRlcnNSZXF1ZXN0GiYucm9sbGNhbGwudjEuUmVwbGF5RGVhZExldHRlcnNSZXNwb25zZRJcCg9Ecm9wRGVhZExldHRlcnMSIy5yb2xsY2FsbC52MS5Ecm9wRGVhZExldHRlcnNSZXF1ZXN0GiQucm9sbGNhbGwudjEuRHJvcERlYWRMZXR0ZXJzUmVzcG9uc2ViBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_timestamp, file_rollcall_v1_error_reason]);
 
 /**
  * Which environments.
@@ -471,6 +471,20 @@ export type EnvironmentStatus = Message<"rollcall.v1.EnvironmentStatus"> & {
    * @generated from field: repeated rollcall.v1.QuarantinedIdentity quarantined = 13;
    */
   quarantined: QuarantinedIdentity[];
+
+  /**
+   * Why it is off, degraded or failed, beginning with an ErrorReason where there is one; else empty.
+   *
+   * @generated from field: string state_reason = 14;
+   */
+  stateReason: string;
+
+  /**
+   * The backfill that runs or has failed; else the newest; absent where there was none.
+   *
+   * @generated from field: rollcall.v1.Backfill backfill = 15;
+   */
+  backfill?: Backfill | undefined;
 };
 
 /**
@@ -479,6 +493,625 @@ export type EnvironmentStatus = Message<"rollcall.v1.EnvironmentStatus"> & {
  */
 export const EnvironmentStatusSchema: GenMessage<EnvironmentStatus> = /*@__PURE__*/
   messageDesc(file_rollcall_v1_index_service, 7);
+
+/**
+ * One load of an environment.
+ *
+ * @generated from message rollcall.v1.Backfill
+ */
+export type Backfill = Message<"rollcall.v1.Backfill"> & {
+  /**
+   * Its id.
+   *
+   * @generated from field: int64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 2;
+   */
+  environment: string;
+
+  /**
+   * What it reads, for people.
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+
+  /**
+   * What it does.
+   *
+   * @generated from field: rollcall.v1.BackfillState state = 4;
+   */
+  state: BackfillState;
+
+  /**
+   * Whether reads are refused until it is complete.
+   *
+   * @generated from field: bool first = 5;
+   */
+  first: boolean;
+
+  /**
+   * Whether what the source no longer has is removed at the end.
+   *
+   * @generated from field: bool sweeps = 6;
+   */
+  sweeps: boolean;
+
+  /**
+   * The environment's revision when it began: live changes after it win.
+   *
+   * @generated from field: int64 base_revision = 7;
+   */
+  baseRevision: bigint;
+
+  /**
+   * Who asked for it.
+   *
+   * @generated from field: string requested_by = 8;
+   */
+  requestedBy: string;
+
+  /**
+   * When it began.
+   *
+   * @generated from field: google.protobuf.Timestamp started_at = 9;
+   */
+  startedAt?: Timestamp | undefined;
+
+  /**
+   * When it last committed something.
+   *
+   * @generated from field: google.protobuf.Timestamp updated_at = 10;
+   */
+  updatedAt?: Timestamp | undefined;
+
+  /**
+   * When it ended; absent while it runs.
+   *
+   * @generated from field: google.protobuf.Timestamp finished_at = 11;
+   */
+  finishedAt?: Timestamp | undefined;
+
+  /**
+   * Identities that it read.
+   *
+   * @generated from field: int64 identities_read = 12;
+   */
+  identitiesRead: bigint;
+
+  /**
+   * Identities that it created or changed.
+   *
+   * @generated from field: int64 identities_changed = 13;
+   */
+  identitiesChanged: bigint;
+
+  /**
+   * Identities that it removed because the source no longer has them.
+   *
+   * @generated from field: int64 identities_swept = 14;
+   */
+  identitiesSwept: bigint;
+
+  /**
+   * Rows that could not be taken.
+   *
+   * @generated from field: int64 rows_skipped = 15;
+   */
+  rowsSkipped: bigint;
+
+  /**
+   * The first of them, at most 10; not in lists and not in GetStatus.
+   *
+   * @generated from field: repeated rollcall.v1.SkippedRow skipped = 16;
+   */
+  skipped: SkippedRow[];
+
+  /**
+   * How far it has read; absent where that is not known.
+   *
+   * @generated from field: optional int64 position = 17;
+   */
+  position?: bigint | undefined;
+
+  /**
+   * How much there is, estimated; absent where that is not known.
+   *
+   * @generated from field: optional int64 total = 18;
+   */
+  total?: bigint | undefined;
+
+  /**
+   * What these two count.
+   *
+   * @generated from field: rollcall.v1.BackfillUnit unit = 19;
+   */
+  unit: BackfillUnit;
+
+  /**
+   * Identities a second, since it was begun or last resumed.
+   *
+   * @generated from field: double identities_per_second = 20;
+   */
+  identitiesPerSecond: number;
+
+  /**
+   * When it will end at this rate; absent where that is not known.
+   *
+   * @generated from field: optional double eta_seconds = 21;
+   */
+  etaSeconds?: number | undefined;
+
+  /**
+   * Why it failed or was cancelled, beginning with an ErrorReason; else empty.
+   *
+   * @generated from field: string error = 22;
+   */
+  error: string;
+
+  /**
+   * How many times it went on after a failure or another process's end.
+   *
+   * @generated from field: int32 resumed = 23;
+   */
+  resumed: number;
+};
+
+/**
+ * Describes the message rollcall.v1.Backfill.
+ * Use `create(BackfillSchema)` to create a new message.
+ */
+export const BackfillSchema: GenMessage<Backfill> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 8);
+
+/**
+ * A row of the source that could not be taken.
+ *
+ * @generated from message rollcall.v1.SkippedRow
+ */
+export type SkippedRow = Message<"rollcall.v1.SkippedRow"> & {
+  /**
+   * Where it is in the source.
+   *
+   * @generated from field: string place = 1;
+   */
+  place: string;
+
+  /**
+   * Its identifier; empty where it is not known.
+   *
+   * @generated from field: string identifier = 2;
+   */
+  identifier: string;
+
+  /**
+   * Why.
+   *
+   * @generated from field: rollcall.v1.ErrorReason reason = 3;
+   */
+  reason: ErrorReason;
+
+  /**
+   * Why, for people.
+   *
+   * @generated from field: string explanation = 4;
+   */
+  explanation: string;
+};
+
+/**
+ * Describes the message rollcall.v1.SkippedRow.
+ * Use `create(SkippedRowSchema)` to create a new message.
+ */
+export const SkippedRowSchema: GenMessage<SkippedRow> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 9);
+
+/**
+ * What to load.
+ *
+ * @generated from message rollcall.v1.BackfillRequest
+ */
+export type BackfillRequest = Message<"rollcall.v1.BackfillRequest"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Begin anew where the last one failed.
+   *
+   * @generated from field: bool restart = 2;
+   */
+  restart: boolean;
+
+  /**
+   * At most so many identities a second. Default 0: as configured.
+   *
+   * @generated from field: int32 identities_per_second = 3;
+   */
+  identitiesPerSecond: number;
+};
+
+/**
+ * Describes the message rollcall.v1.BackfillRequest.
+ * Use `create(BackfillRequestSchema)` to create a new message.
+ */
+export const BackfillRequestSchema: GenMessage<BackfillRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 10);
+
+/**
+ * What was begun.
+ *
+ * @generated from message rollcall.v1.BackfillResponse
+ */
+export type BackfillResponse = Message<"rollcall.v1.BackfillResponse"> & {
+  /**
+   * The backfill.
+   *
+   * @generated from field: rollcall.v1.Backfill backfill = 1;
+   */
+  backfill?: Backfill | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.BackfillResponse.
+ * Use `create(BackfillResponseSchema)` to create a new message.
+ */
+export const BackfillResponseSchema: GenMessage<BackfillResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 11);
+
+/**
+ * Which backfill.
+ *
+ * @generated from message rollcall.v1.GetBackfillRequest
+ */
+export type GetBackfillRequest = Message<"rollcall.v1.GetBackfillRequest"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its id. Default 0: the newest.
+   *
+   * @generated from field: int64 id = 2;
+   */
+  id: bigint;
+};
+
+/**
+ * Describes the message rollcall.v1.GetBackfillRequest.
+ * Use `create(GetBackfillRequestSchema)` to create a new message.
+ */
+export const GetBackfillRequestSchema: GenMessage<GetBackfillRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 12);
+
+/**
+ * The backfill asked for.
+ *
+ * @generated from message rollcall.v1.GetBackfillResponse
+ */
+export type GetBackfillResponse = Message<"rollcall.v1.GetBackfillResponse"> & {
+  /**
+   * The backfill.
+   *
+   * @generated from field: rollcall.v1.Backfill backfill = 1;
+   */
+  backfill?: Backfill | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.GetBackfillResponse.
+ * Use `create(GetBackfillResponseSchema)` to create a new message.
+ */
+export const GetBackfillResponseSchema: GenMessage<GetBackfillResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 13);
+
+/**
+ * Which backfills.
+ *
+ * @generated from message rollcall.v1.ListBackfillsRequest
+ */
+export type ListBackfillsRequest = Message<"rollcall.v1.ListBackfillsRequest"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * How many at most. Default 100, at most 1,000.
+   *
+   * @generated from field: int32 page_size = 2;
+   */
+  pageSize: number;
+
+  /**
+   * The `next_page_token` of the page before. Empty: the first page.
+   *
+   * @generated from field: string page_token = 3;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message rollcall.v1.ListBackfillsRequest.
+ * Use `create(ListBackfillsRequestSchema)` to create a new message.
+ */
+export const ListBackfillsRequestSchema: GenMessage<ListBackfillsRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 14);
+
+/**
+ * One page of backfills.
+ *
+ * @generated from message rollcall.v1.ListBackfillsResponse
+ */
+export type ListBackfillsResponse = Message<"rollcall.v1.ListBackfillsResponse"> & {
+  /**
+   * The newest first.
+   *
+   * @generated from field: repeated rollcall.v1.Backfill backfills = 1;
+   */
+  backfills: Backfill[];
+
+  /**
+   * Empty on the last page.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message rollcall.v1.ListBackfillsResponse.
+ * Use `create(ListBackfillsResponseSchema)` to create a new message.
+ */
+export const ListBackfillsResponseSchema: GenMessage<ListBackfillsResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 15);
+
+/**
+ * Which backfill to end.
+ *
+ * @generated from message rollcall.v1.CancelBackfillRequest
+ */
+export type CancelBackfillRequest = Message<"rollcall.v1.CancelBackfillRequest"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message rollcall.v1.CancelBackfillRequest.
+ * Use `create(CancelBackfillRequestSchema)` to create a new message.
+ */
+export const CancelBackfillRequestSchema: GenMessage<CancelBackfillRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 16);
+
+/**
+ * What was ended.
+ *
+ * @generated from message rollcall.v1.CancelBackfillResponse
+ */
+export type CancelBackfillResponse = Message<"rollcall.v1.CancelBackfillResponse"> & {
+  /**
+   * The backfill, cancelled.
+   *
+   * @generated from field: rollcall.v1.Backfill backfill = 1;
+   */
+  backfill?: Backfill | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.CancelBackfillResponse.
+ * Use `create(CancelBackfillResponseSchema)` to create a new message.
+ */
+export const CancelBackfillResponseSchema: GenMessage<CancelBackfillResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 17);
+
+/**
+ * What to load again.
+ *
+ * @generated from message rollcall.v1.RefreshRequest
+ */
+export type RefreshRequest = Message<"rollcall.v1.RefreshRequest"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+};
+
+/**
+ * Describes the message rollcall.v1.RefreshRequest.
+ * Use `create(RefreshRequestSchema)` to create a new message.
+ */
+export const RefreshRequestSchema: GenMessage<RefreshRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 18);
+
+/**
+ * What was begun.
+ *
+ * @generated from message rollcall.v1.RefreshResponse
+ */
+export type RefreshResponse = Message<"rollcall.v1.RefreshResponse"> & {
+  /**
+   * The backfill.
+   *
+   * @generated from field: rollcall.v1.Backfill backfill = 1;
+   */
+  backfill?: Backfill | undefined;
+};
+
+/**
+ * Describes the message rollcall.v1.RefreshResponse.
+ * Use `create(RefreshResponseSchema)` to create a new message.
+ */
+export const RefreshResponseSchema: GenMessage<RefreshResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 19);
+
+/**
+ * A file, in pieces.
+ *
+ * @generated from message rollcall.v1.LoadRequest
+ */
+export type LoadRequest = Message<"rollcall.v1.LoadRequest"> & {
+  /**
+   * The first message says what comes, the others bring it.
+   *
+   * @generated from oneof rollcall.v1.LoadRequest.part
+   */
+  part: {
+    /**
+     * What comes.
+     *
+     * @generated from field: rollcall.v1.LoadStart start = 1;
+     */
+    value: LoadStart;
+    case: "start";
+  } | {
+    /**
+     * The next bytes of the file, plain or gzip-compressed; at most 1 MiB.
+     *
+     * @generated from field: bytes data = 2;
+     */
+    value: Uint8Array;
+    case: "data";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message rollcall.v1.LoadRequest.
+ * Use `create(LoadRequestSchema)` to create a new message.
+ */
+export const LoadRequestSchema: GenMessage<LoadRequest> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 20);
+
+/**
+ * What a file holds and how to take it.
+ *
+ * @generated from message rollcall.v1.LoadStart
+ */
+export type LoadStart = Message<"rollcall.v1.LoadStart"> & {
+  /**
+   * The environment's key.
+   *
+   * @generated from field: string environment = 1;
+   */
+  environment: string;
+
+  /**
+   * Its name, for people.
+   *
+   * @generated from field: string file_name = 2;
+   */
+  fileName: string;
+
+  /**
+   * Its format.
+   *
+   * @generated from field: rollcall.v1.FileFormat format = 3;
+   */
+  format: FileFormat;
+
+  /**
+   * Where identifiers are. Empty: `identifier`; in CSV without such a column `id`.
+   *
+   * @generated from field: string identifier_column = 4;
+   */
+  identifierColumn: string;
+
+  /**
+   * Where the ids are that become ordinals; only where ordinals are given.
+   *
+   * @generated from field: string id_column = 5;
+   */
+  idColumn: string;
+
+  /**
+   * The types of CSV columns by name; a column that is not named holds strings.
+   *
+   * @generated from field: map<string, rollcall.v1.ColumnType> column_types = 6;
+   */
+  columnTypes: { [key: string]: ColumnType };
+
+  /**
+   * Default: `BAD_ROW_POLICY_STOP`.
+   *
+   * @generated from field: rollcall.v1.BadRowPolicy bad_rows = 7;
+   */
+  badRows: BadRowPolicy;
+
+  /**
+   * The file is the whole environment: identities that are not in it are removed at the end, and reads are refused until then where nothing
+   * was loaded before.
+   *
+   * @generated from field: bool complete = 8;
+   */
+  complete: boolean;
+
+  /**
+   * How many bytes it has unpacked, where the sender knows: when fewer come, the load has failed.
+   *
+   * @generated from field: optional int64 size_bytes = 9;
+   */
+  sizeBytes?: bigint | undefined;
+
+  /**
+   * Go on with the load of this environment that failed, after its last committed line. BACKFILL_NOT_FOUND where there is none.
+   *
+   * @generated from field: bool resume = 10;
+   */
+  resume: boolean;
+};
+
+/**
+ * Describes the message rollcall.v1.LoadStart.
+ * Use `create(LoadStartSchema)` to create a new message.
+ */
+export const LoadStartSchema: GenMessage<LoadStart> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 21);
+
+/**
+ * What was loaded.
+ *
+ * @generated from message rollcall.v1.LoadResponse
+ */
+export type LoadResponse = Message<"rollcall.v1.LoadResponse"> & {
+  /**
+   * The backfill, done.
+   *
+   * @generated from field: rollcall.v1.Backfill backfill = 1;
+   */
+  backfill?: Backfill | undefined;
+
+  /**
+   * The revision that holds it all.
+   *
+   * @generated from field: int64 revision = 2;
+   */
+  revision: bigint;
+};
+
+/**
+ * Describes the message rollcall.v1.LoadResponse.
+ * Use `create(LoadResponseSchema)` to create a new message.
+ */
+export const LoadResponseSchema: GenMessage<LoadResponse> = /*@__PURE__*/
+  messageDesc(file_rollcall_v1_index_service, 22);
 
 /**
  * An identity one of whose changes was skipped.
@@ -506,7 +1139,7 @@ export type QuarantinedIdentity = Message<"rollcall.v1.QuarantinedIdentity"> & {
  * Use `create(QuarantinedIdentitySchema)` to create a new message.
  */
 export const QuarantinedIdentitySchema: GenMessage<QuarantinedIdentity> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 8);
+  messageDesc(file_rollcall_v1_index_service, 23);
 
 /**
  * The state of one atom.
@@ -569,7 +1202,7 @@ export type AtomStatus = Message<"rollcall.v1.AtomStatus"> & {
  * Use `create(AtomStatusSchema)` to create a new message.
  */
 export const AtomStatusSchema: GenMessage<AtomStatus> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 9);
+  messageDesc(file_rollcall_v1_index_service, 24);
 
 /**
  * Which atom.
@@ -597,7 +1230,7 @@ export type RebuildAtomRequest = Message<"rollcall.v1.RebuildAtomRequest"> & {
  * Use `create(RebuildAtomRequestSchema)` to create a new message.
  */
 export const RebuildAtomRequestSchema: GenMessage<RebuildAtomRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 10);
+  messageDesc(file_rollcall_v1_index_service, 25);
 
 /**
  * The build that was registered.
@@ -618,7 +1251,7 @@ export type RebuildAtomResponse = Message<"rollcall.v1.RebuildAtomResponse"> & {
  * Use `create(RebuildAtomResponseSchema)` to create a new message.
  */
 export const RebuildAtomResponseSchema: GenMessage<RebuildAtomResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 11);
+  messageDesc(file_rollcall_v1_index_service, 26);
 
 /**
  * How much to verify.
@@ -653,7 +1286,7 @@ export type VerifyRequest = Message<"rollcall.v1.VerifyRequest"> & {
  * Use `create(VerifyRequestSchema)` to create a new message.
  */
 export const VerifyRequestSchema: GenMessage<VerifyRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 12);
+  messageDesc(file_rollcall_v1_index_service, 27);
 
 /**
  * What was found.
@@ -695,7 +1328,7 @@ export type VerifyResponse = Message<"rollcall.v1.VerifyResponse"> & {
  * Use `create(VerifyResponseSchema)` to create a new message.
  */
 export const VerifyResponseSchema: GenMessage<VerifyResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 13);
+  messageDesc(file_rollcall_v1_index_service, 28);
 
 /**
  * A chunk that is not what its identities make it.
@@ -751,7 +1384,7 @@ export type ChunkDifference = Message<"rollcall.v1.ChunkDifference"> & {
  * Use `create(ChunkDifferenceSchema)` to create a new message.
  */
 export const ChunkDifferenceSchema: GenMessage<ChunkDifference> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 14);
+  messageDesc(file_rollcall_v1_index_service, 29);
 
 /**
  * Dead letters that have all of what is given; nothing given: all dead letters.
@@ -786,7 +1419,7 @@ export type DeadLetterFilter = Message<"rollcall.v1.DeadLetterFilter"> & {
  * Use `create(DeadLetterFilterSchema)` to create a new message.
  */
 export const DeadLetterFilterSchema: GenMessage<DeadLetterFilter> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 15);
+  messageDesc(file_rollcall_v1_index_service, 30);
 
 /**
  * Some dead letters by their ids.
@@ -807,7 +1440,7 @@ export type DeadLetterIds = Message<"rollcall.v1.DeadLetterIds"> & {
  * Use `create(DeadLetterIdsSchema)` to create a new message.
  */
 export const DeadLetterIdsSchema: GenMessage<DeadLetterIds> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 16);
+  messageDesc(file_rollcall_v1_index_service, 31);
 
 /**
  * A message that could not be applied, as it came.
@@ -926,7 +1559,7 @@ export type DeadLetter = Message<"rollcall.v1.DeadLetter"> & {
  * Use `create(DeadLetterSchema)` to create a new message.
  */
 export const DeadLetterSchema: GenMessage<DeadLetter> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 17);
+  messageDesc(file_rollcall_v1_index_service, 32);
 
 /**
  * Which dead letters.
@@ -968,7 +1601,7 @@ export type ListDeadLettersRequest = Message<"rollcall.v1.ListDeadLettersRequest
  * Use `create(ListDeadLettersRequestSchema)` to create a new message.
  */
 export const ListDeadLettersRequestSchema: GenMessage<ListDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 18);
+  messageDesc(file_rollcall_v1_index_service, 33);
 
 /**
  * A page of dead letters.
@@ -996,7 +1629,7 @@ export type ListDeadLettersResponse = Message<"rollcall.v1.ListDeadLettersRespon
  * Use `create(ListDeadLettersResponseSchema)` to create a new message.
  */
 export const ListDeadLettersResponseSchema: GenMessage<ListDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 19);
+  messageDesc(file_rollcall_v1_index_service, 34);
 
 /**
  * Which dead letters to apply.
@@ -1047,7 +1680,7 @@ export type ReplayDeadLettersRequest = Message<"rollcall.v1.ReplayDeadLettersReq
  * Use `create(ReplayDeadLettersRequestSchema)` to create a new message.
  */
 export const ReplayDeadLettersRequestSchema: GenMessage<ReplayDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 20);
+  messageDesc(file_rollcall_v1_index_service, 35);
 
 /**
  * What became of the dead letters.
@@ -1089,7 +1722,7 @@ export type ReplayDeadLettersResponse = Message<"rollcall.v1.ReplayDeadLettersRe
  * Use `create(ReplayDeadLettersResponseSchema)` to create a new message.
  */
 export const ReplayDeadLettersResponseSchema: GenMessage<ReplayDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 21);
+  messageDesc(file_rollcall_v1_index_service, 36);
 
 /**
  * A dead letter that failed again.
@@ -1124,7 +1757,7 @@ export type FailedReplay = Message<"rollcall.v1.FailedReplay"> & {
  * Use `create(FailedReplaySchema)` to create a new message.
  */
 export const FailedReplaySchema: GenMessage<FailedReplay> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 22);
+  messageDesc(file_rollcall_v1_index_service, 37);
 
 /**
  * Which dead letters to remove.
@@ -1161,7 +1794,7 @@ export type DropDeadLettersRequest = Message<"rollcall.v1.DropDeadLettersRequest
  * Use `create(DropDeadLettersRequestSchema)` to create a new message.
  */
 export const DropDeadLettersRequestSchema: GenMessage<DropDeadLettersRequest> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 23);
+  messageDesc(file_rollcall_v1_index_service, 38);
 
 /**
  * What was removed.
@@ -1182,7 +1815,7 @@ export type DropDeadLettersResponse = Message<"rollcall.v1.DropDeadLettersRespon
  * Use `create(DropDeadLettersResponseSchema)` to create a new message.
  */
 export const DropDeadLettersResponseSchema: GenMessage<DropDeadLettersResponse> = /*@__PURE__*/
-  messageDesc(file_rollcall_v1_index_service, 24);
+  messageDesc(file_rollcall_v1_index_service, 39);
 
 /**
  * Whether an environment answers.
@@ -1210,6 +1843,27 @@ export enum EnvironmentState {
    * @generated from enum value: ENVIRONMENT_STATE_READY = 2;
    */
   READY = 2,
+
+  /**
+   * It is switched off: it refuses reads, and changes are passed over.
+   *
+   * @generated from enum value: ENVIRONMENT_STATE_OFF = 3;
+   */
+  OFF = 3,
+
+  /**
+   * It answers, but something is wrong; `state_reason` says what.
+   *
+   * @generated from enum value: ENVIRONMENT_STATE_DEGRADED = 4;
+   */
+  DEGRADED = 4,
+
+  /**
+   * It was never loaded whole, and refuses reads; `state_reason` says why.
+   *
+   * @generated from enum value: ENVIRONMENT_STATE_FAILED = 5;
+   */
+  FAILED = 5,
 }
 
 /**
@@ -1349,6 +2003,204 @@ export const PartitionStateSchema: GenEnum<PartitionState> = /*@__PURE__*/
   enumDesc(file_rollcall_v1_index_service, 3);
 
 /**
+ * What a backfill does.
+ *
+ * @generated from enum rollcall.v1.BackfillState
+ */
+export enum BackfillState {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: BACKFILL_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It runs, or waits for a process to take it up.
+   *
+   * @generated from enum value: BACKFILL_STATE_RUNNING = 1;
+   */
+  RUNNING = 1,
+
+  /**
+   * It is complete.
+   *
+   * @generated from enum value: BACKFILL_STATE_DONE = 2;
+   */
+  DONE = 2,
+
+  /**
+   * It stopped; `error` says why. It can be resumed.
+   *
+   * @generated from enum value: BACKFILL_STATE_FAILED = 3;
+   */
+  FAILED = 3,
+
+  /**
+   * It was cancelled.
+   *
+   * @generated from enum value: BACKFILL_STATE_CANCELLED = 4;
+   */
+  CANCELLED = 4,
+}
+
+/**
+ * Describes the enum rollcall.v1.BackfillState.
+ */
+export const BackfillStateSchema: GenEnum<BackfillState> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 4);
+
+/**
+ * What `position` and `total` of a backfill count.
+ *
+ * @generated from enum rollcall.v1.BackfillUnit
+ */
+export enum BackfillUnit {
+  /**
+   * Nothing: they are absent.
+   *
+   * @generated from enum value: BACKFILL_UNIT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Identities of the source.
+   *
+   * @generated from enum value: BACKFILL_UNIT_IDENTITIES = 1;
+   */
+  IDENTITIES = 1,
+
+  /**
+   * Bytes of the file, unpacked.
+   *
+   * @generated from enum value: BACKFILL_UNIT_BYTES = 2;
+   */
+  BYTES = 2,
+}
+
+/**
+ * Describes the enum rollcall.v1.BackfillUnit.
+ */
+export const BackfillUnitSchema: GenEnum<BackfillUnit> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 5);
+
+/**
+ * The format of a file.
+ *
+ * @generated from enum rollcall.v1.FileFormat
+ */
+export enum FileFormat {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: FILE_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * One JSON object a line: `{"identifier": …, "traits": {…}}`, or flat, where every other member is a trait.
+   *
+   * @generated from enum value: FILE_FORMAT_NDJSON = 1;
+   */
+  NDJSON = 1,
+
+  /**
+   * A line of column names, then one identity a row (RFC 4180).
+   *
+   * @generated from enum value: FILE_FORMAT_CSV = 2;
+   */
+  CSV = 2,
+}
+
+/**
+ * Describes the enum rollcall.v1.FileFormat.
+ */
+export const FileFormatSchema: GenEnum<FileFormat> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 6);
+
+/**
+ * The type of a CSV column.
+ *
+ * @generated from enum rollcall.v1.ColumnType
+ */
+export enum ColumnType {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: COLUMN_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Text as it is.
+   *
+   * @generated from enum value: COLUMN_TYPE_STRING = 1;
+   */
+  STRING = 1,
+
+  /**
+   * Integers of any size.
+   *
+   * @generated from enum value: COLUMN_TYPE_INT = 2;
+   */
+  INT = 2,
+
+  /**
+   * Floats.
+   *
+   * @generated from enum value: COLUMN_TYPE_FLOAT = 3;
+   */
+  FLOAT = 3,
+
+  /**
+   * `true` and `false`.
+   *
+   * @generated from enum value: COLUMN_TYPE_BOOL = 4;
+   */
+  BOOL = 4,
+}
+
+/**
+ * Describes the enum rollcall.v1.ColumnType.
+ */
+export const ColumnTypeSchema: GenEnum<ColumnType> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 7);
+
+/**
+ * What to do with rows that cannot be taken.
+ *
+ * @generated from enum rollcall.v1.BadRowPolicy
+ */
+export enum BadRowPolicy {
+  /**
+   * `BAD_ROW_POLICY_STOP`.
+   *
+   * @generated from enum value: BAD_ROW_POLICY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The load fails at the first; what came before it stays.
+   *
+   * @generated from enum value: BAD_ROW_POLICY_STOP = 1;
+   */
+  STOP = 1,
+
+  /**
+   * They are left out, and counted.
+   *
+   * @generated from enum value: BAD_ROW_POLICY_SKIP = 2;
+   */
+  SKIP = 2,
+}
+
+/**
+ * Describes the enum rollcall.v1.BadRowPolicy.
+ */
+export const BadRowPolicySchema: GenEnum<BadRowPolicy> = /*@__PURE__*/
+  enumDesc(file_rollcall_v1_index_service, 8);
+
+/**
  * The state of the index, for operators.
  *
  * @generated from service rollcall.v1.IndexService
@@ -1363,6 +2215,69 @@ export const IndexService: GenService<{
     methodKind: "unary";
     input: typeof GetStatusRequestSchema;
     output: typeof GetStatusResponseSchema;
+  },
+  /**
+   * Loads an environment from its source, beside live changes, which win. Goes on with a failed backfill where it stopped, unless told to
+   * start again. Returns once it is registered; GetBackfill shows its progress. BACKFILL_RUNNING, SOURCE_NOT_CONFIGURED.
+   *
+   * @generated from rpc rollcall.v1.IndexService.Backfill
+   */
+  backfill: {
+    methodKind: "unary";
+    input: typeof BackfillRequestSchema;
+    output: typeof BackfillResponseSchema;
+  },
+  /**
+   * The newest backfill of an environment, or the one with this id.
+   *
+   * @generated from rpc rollcall.v1.IndexService.GetBackfill
+   */
+  getBackfill: {
+    methodKind: "unary";
+    input: typeof GetBackfillRequestSchema;
+    output: typeof GetBackfillResponseSchema;
+  },
+  /**
+   * The backfills of an environment, the newest first.
+   *
+   * @generated from rpc rollcall.v1.IndexService.ListBackfills
+   */
+  listBackfills: {
+    methodKind: "unary";
+    input: typeof ListBackfillsRequestSchema;
+    output: typeof ListBackfillsResponseSchema;
+  },
+  /**
+   * Ends the backfill that runs, or gives up the failed one. What it applied stays; nothing is swept.
+   *
+   * @generated from rpc rollcall.v1.IndexService.CancelBackfill
+   */
+  cancelBackfill: {
+    methodKind: "unary";
+    input: typeof CancelBackfillRequestSchema;
+    output: typeof CancelBackfillResponseSchema;
+  },
+  /**
+   * Loads an environment from its source again now. BACKFILL_RUNNING while a backfill runs; REFRESH_COOLDOWN within a minute of the
+   * last one, with the time left.
+   *
+   * @generated from rpc rollcall.v1.IndexService.Refresh
+   */
+  refresh: {
+    methodKind: "unary";
+    input: typeof RefreshRequestSchema;
+    output: typeof RefreshResponseSchema;
+  },
+  /**
+   * Loads identities from a file, whose bytes are the stream: a backfill like any other. When the stream ends early it has failed, and
+   * a later call that sends the same file from its beginning goes on after the last line that was committed.
+   *
+   * @generated from rpc rollcall.v1.IndexService.Load
+   */
+  load: {
+    methodKind: "client_streaming";
+    input: typeof LoadRequestSchema;
+    output: typeof LoadResponseSchema;
   },
   /**
    * Builds an atom anew from the stored identities. Returns once the build is registered; GetStatus shows its progress.
