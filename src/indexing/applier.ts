@@ -72,6 +72,8 @@ export interface ApplyOptions {
   ) => Promise<readonly EnvironmentChange[]>;
   /** None of the identities is expected to be there: tried so first, which is faster where it is true. */
   readonly areNew?: boolean;
+  /** Called when the rows of new identities are on their way, where they were expected to be new. */
+  readonly onSent?: () => void;
 }
 
 /** What a batch's transaction has done so far. */
@@ -219,7 +221,15 @@ export class Applier {
     const changes = (await options?.choose?.(tx, environment, group[1])) ?? received;
     const reader = isLocking ? undefined : this.#database.sql;
     const areNew = options?.areNew ?? false;
-    return prepare(tx, environment, changes, { catalog, allot, isWhole: options === undefined, reader, areNew });
+    const onSent = options?.onSent;
+    return prepare(tx, environment, changes, {
+      catalog,
+      allot,
+      isWhole: options === undefined,
+      reader,
+      areNew,
+      onSent,
+    });
   }
 
   #shareOf([environment, changes]: Group): Share {

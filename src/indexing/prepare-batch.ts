@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { RollcallError } from '../core/errors.js';
 import { FlipCollector, type RevisionFlips } from '../core/flips.js';
 import type { Sql } from '../storage/database.js';
@@ -70,6 +71,8 @@ export interface Preparation {
   readonly reader: Sql | undefined;
   /** None of the identities is expected to be there, tombstones included: nothing is read. Where one is, IdentityRace. */
   readonly areNew?: boolean;
+  /** Called when the rows of new identities are on their way: until Postgres has them this process has time for something else. */
+  readonly onSent?: (() => void) | undefined;
 }
 
 /**
@@ -188,7 +191,7 @@ async function writeNew(
   tx: Sql,
   environment: Environment,
   changes: readonly NumberedChange[],
-  { allot, failure, catalog, flips, parts }: Writing,
+  { allot, failure, catalog, flips, parts, onSent }: Writing,
 ): Promise<void> {
   if (changes.length === 0) return;
   const ordinals = environment.ordinalMode === 'given' ? NO_ORDINALS : await allotFor(missing([], changes), allot);
@@ -202,12 +205,16 @@ async function writeNew(
     for (let at = 0; at < ordered.length; at += NEW_IDENTITIES_AT_ONCE) {
       const own = ordered.slice(at, at + NEW_IDENTITIES_AT_ONCE).map(({ change }) => change);
       parts.push(beginWriting(environment, { changes: own, rows: [], ordinals }, { catalog, flips, failure, write }));
+      // Until then nothing of them is on its way.
+      await setImmediate();
     }
   } catch (error) {
     rows.abort();
     throw error;
   }
-  await failure.watch(rows.end());
+  const ended = failure.watch(rows.end());
+  onSent?.();
+  await ended;
 }
 
 const NO_ORDINALS: ReadonlyMap<string, number> = new Map();

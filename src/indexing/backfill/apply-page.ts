@@ -5,7 +5,7 @@ import type { Sql } from '../../storage/database.js';
 import { findIdentities } from '../../storage/identities.js';
 import { mendQuarantine, quarantinedEnvironments } from '../../storage/quarantine.js';
 import { insertScanned } from '../../storage/touches.js';
-import type { EnvironmentChange, RefusedChange } from '../applier.js';
+import type { ApplyOptions, EnvironmentChange, RefusedChange } from '../applier.js';
 import type { Prepared } from '../prepare-batch.js';
 import { IdentityRace } from '../write-rows.js';
 import { applyBeside, type BackfillOutcome, type BackfillRun } from './backfill-run.js';
@@ -17,18 +17,22 @@ interface Piece {
   readonly end: (Pick<SourcePage, 'cursor' | 'position' | 'skipped'> & { readonly identitiesRead: number }) | undefined;
 }
 
+type HowNew = Pick<ApplyOptions, 'areNew' | 'onSent'>;
+const NOT_NEW: HowNew = { areNew: false };
+
 /**
  * Applies a page of a source: its identities, the place where it ends and what it skipped commit together (I2). Of rows with the same identifier the last counts. Where live changes of the same
- * identities keep coming in between, it goes in smaller pieces. With `areNew` it is tried first as if none of them were there. Whether none was.
+ * identities keep coming in between, it goes in smaller pieces. With `areNew` it is tried first as if none of them were there, and
+ * `onSent` is called when they are on their way. Whether none was.
  */
-export async function applyPage(run: BackfillRun, page: SourcePage, areNew: boolean): Promise<boolean> {
+export async function applyPage(run: BackfillRun, page: SourcePage, how: HowNew): Promise<boolean> {
   const identities = page.identities.filter(({ environmentKey }) => environmentKey === run.environment.key);
   const { cursor, position, skipped } = page;
   const end = { cursor, skipped, identitiesRead: identities.length, ...(position === undefined ? {} : { position }) };
-  return applyPiece(run, { identities, end }, areNew);
+  return applyPiece(run, { identities, end }, how);
 }
 
-async function applyPiece(run: BackfillRun, piece: Piece, areNew: boolean): Promise<boolean> {
+async function applyPiece(run: BackfillRun, piece: Piece, how: HowNew): Promise<boolean> {
   const { identities, end } = piece;
   let wereNew = false;
   const changes = identities.map((identity, index) => changeOf(identity, index));
@@ -37,13 +41,13 @@ async function applyPiece(run: BackfillRun, piece: Piece, areNew: boolean): Prom
     await note(tx, run, piece, done);
   };
   try {
-    await applyBeside(run, changes, finish, areNew);
+    await applyBeside(run, changes, finish, how);
     return wereNew;
   } catch (error) {
     if (!(error instanceof IdentityRace) || identities.length < 2) throw error;
     const half = Math.ceil(identities.length / 2);
-    await applyPiece(run, { identities: identities.slice(0, half), end: undefined }, false);
-    return applyPiece(run, { identities: identities.slice(half), end }, false);
+    await applyPiece(run, { identities: identities.slice(0, half), end: undefined }, NOT_NEW);
+    return applyPiece(run, { identities: identities.slice(half), end }, NOT_NEW);
   }
 }
 

@@ -2,7 +2,7 @@ import type { Backfill } from '../../storage/backfills.js';
 import type { Database, Sql } from '../../storage/database.js';
 import type { Environment } from '../../storage/environments.js';
 import { isTouchedAfter } from '../../storage/touches.js';
-import type { Applier, BatchOutcome, EnvironmentChange, RefusedChange } from '../applier.js';
+import type { Applier, ApplyOptions, BatchOutcome, EnvironmentChange, RefusedChange } from '../applier.js';
 import { IdentityRace } from '../write-rows.js';
 import { BackfillEnded } from './end-backfill.js';
 import { leaveToLive, touchKeysOf, type Untouched } from './untouched.js';
@@ -33,12 +33,12 @@ export async function applyBeside(
   run: BackfillRun,
   changes: readonly EnvironmentChange[],
   note: (tx: Sql, outcome: BackfillOutcome) => Promise<void>,
-  areNew = false,
+  how: Pick<ApplyOptions, 'areNew' | 'onSent'> = {},
 ): Promise<void> {
   const { environment, backfill } = run;
   let untouched: Untouched = { changes: [], revision: 0 };
   await run.applier.apply(changes, {
-    areNew,
+    ...how,
     choose: async (tx, current, received) => {
       if (current.id !== environment.id) throw new BackfillEnded();
       untouched = await leaveToLive(tx, current, backfill.id, received);

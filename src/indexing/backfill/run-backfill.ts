@@ -92,7 +92,7 @@ async function hasUnidentified({ database, environment, backfill }: BackfillRun)
   return now === undefined || now.rowsUnidentified > 0;
 }
 
-/** The next page is read while one is applied. */
+/** The next page is read while one is applied; where it is of new identities, once those are on their way, so that Postgres does not wait for both. */
 async function readPages(
   run: BackfillRun,
   source: IdentitySource,
@@ -109,21 +109,26 @@ async function readPages(
   };
   const pace = createPace(backfill.identitiesPerSecond);
   let areNew = false;
-  let reading = next();
+  let reading: ReturnType<typeof next> | undefined = next();
+  const readOn = (): void => {
+    reading ??= next();
+  };
   try {
     for (;;) {
-      const { done, value } = await reading;
+      const { done, value } = await (reading ?? next());
+      reading = undefined;
       if (done === true) return;
       if (signal.aborted) throw new BackfillEnded();
-      reading = next();
-      areNew = await applyPage(run, value, areNew);
+      if (!areNew) readOn();
+      areNew = await applyPage(run, value, { areNew, onSent: readOn });
+      readOn();
       onPage?.(value);
       await pace(value.identities.length, signal);
     }
   } finally {
     leaving.abort();
     // A source that fails now has nobody left to tell.
-    await reading.catch(() => undefined);
+    await reading?.catch(() => undefined);
     await pages.return(undefined).catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-import { constants } from 'node:http2';
+import { constants, type Http2Session, type Http2Stream } from 'node:http2';
 import type { DescMethod, Message } from '@bufbuild/protobuf';
 import { Metadata } from '@grpc/grpc-js';
 import type {
@@ -75,6 +75,7 @@ function clientStreaming(
 ): handleClientStreamingCall<Buffer, Buffer> {
   return (call, callback) => {
     const open = openCall(call, method.desc, options);
+    widenWindow(call);
     const answer = async (): Promise<Response> => {
       takeSlot(call, method.desc, options);
       return method.handle(received(call, method.desc, open, method.decode), open.context);
@@ -192,16 +193,29 @@ function resetIfNeverRead(call: SendingCall, timeoutMs: number): void {
   call.once('close', stopWatching);
 }
 
-// grpc-js offers no way to reset a stream, so this looks for the one beneath; the tests notice when it moves.
-function http2StreamOf(call: object): { close(code: number): void } | undefined {
+/** Bytes that a caller who streams may send ahead of what is read of them, on one connection. */
+const RECEIVE_WINDOW_BYTES = 1024 * 1024;
+const widened = new WeakSet<Http2Session>();
+
+/** By default 64 KiB are on their way at most, of a stream and of its connection: the server would wait for its callers. */
+function widenWindow(call: object): void {
+  const session = http2StreamOf(call)?.session;
+  if (session === undefined || session.destroyed || widened.has(session)) return;
+  widened.add(session);
+  session.settings({ initialWindowSize: RECEIVE_WINDOW_BYTES });
+  session.setLocalWindowSize(2 * RECEIVE_WINDOW_BYTES);
+}
+
+// grpc-js gives no way to its streams, so this looks for the one beneath; the tests notice when it moves.
+function http2StreamOf(call: object): Http2Stream | undefined {
   if (!('call' in call) || typeof call.call !== 'object' || call.call === null || !('stream' in call.call))
     return undefined;
   const { stream } = call.call;
-  return isClosable(stream) ? stream : undefined;
+  return isHttp2Stream(stream) ? stream : undefined;
 }
 
-function isClosable(stream: unknown): stream is { close(code: number): void } {
-  return typeof stream === 'object' && stream !== null && 'close' in stream && typeof stream.close === 'function';
+function isHttp2Stream(stream: unknown): stream is Http2Stream {
+  return typeof stream === 'object' && stream !== null && 'close' in stream && 'session' in stream;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

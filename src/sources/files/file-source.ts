@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { RollcallError } from '../../core/errors.js';
 import type { IdentitySource, SourcePage } from '../../core/source.js';
 import type { MemberChoice } from './careful-line.js';
@@ -79,6 +80,8 @@ async function* readPages(
   const blocks = readRecordBlocks(bytesAfter(unpack(bytes), start), isQuoted);
   for await (const block of blocks) {
     for (const piece of textPieces(block, isQuoted)) yield* readPiece(piece, records, rows);
+    // What is there already is read without a pause, and the page before would not be sent meanwhile.
+    await setImmediate();
   }
   if (rows.hasAny) yield rows.page();
   records.end();

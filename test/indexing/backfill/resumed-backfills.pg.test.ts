@@ -185,14 +185,13 @@ describe('a backfill that stops half-way', () => {
   });
 
   it('ends quietly where its environment was deleted', async () => {
-    const backfill = await begin(fixture.database, environment);
+    const deleted = await fixture.environment();
+    const backfill = await begin(fixture.database, deleted);
     const onRead = async (page: number): Promise<void> => {
-      if (page === 1)
-        await fixture.database.sql`update environment set deleted_at = now() where id = ${environment.id}`;
+      if (page === 1) await fixture.database.sql`update environment set deleted_at = now() where id = ${deleted.id}`;
     };
-    const ended = await run(fixture.database, environment, backfill, listedSource(environment, rows(), { onRead }));
-    expect(ended?.state).toBe('running');
-    await fixture.database.sql`update environment set deleted_at = null where id = ${environment.id}`;
+    const source = listedSource(deleted, rows(), { onRead });
+    expect((await run(fixture.database, deleted, backfill, source))?.state).toBe('running');
   });
 });
 
