@@ -6,9 +6,12 @@ import type { Database, Sql } from '../../storage/database.js';
 import type { Environment } from '../../storage/environments.js';
 import { highestOrdinal } from '../../storage/scans.js';
 
+/** Of what is not ready yet. */
+const MOST_UNREADY = 0.99;
+
 /** How much of an atom is built, 0 to 1; 1 only once it is ready. */
 export function builtShare(atom: Pick<StoredAtom, 'state' | 'scannedBelow'>, highest: number): number {
-  return atom.state === 'ready' ? 1 : Math.min(0.99, atom.scannedBelow / (highest + 1));
+  return atom.state === 'ready' ? 1 : Math.min(MOST_UNREADY, atom.scannedBelow / (highest + 1));
 }
 
 /**
@@ -26,7 +29,8 @@ export async function withBuildProgress({ sql }: Database, environment: Environm
       findAtom(sql, environment, Number(atom)),
       highestOrdinal(sql, environment.id),
     ]);
-    const share = building === undefined ? 0 : builtShare(building, highest);
+    // It may be ready by now; what was asked could not know that.
+    const share = building === undefined ? 0 : Math.min(MOST_UNREADY, builtShare(building, highest));
     const progress = ((Number(atomsReady) + share) / Number(atoms)).toFixed(3);
     return new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, progress } });
   } catch {
@@ -38,7 +42,7 @@ async function withLoadProgress(sql: Sql, { id }: Environment, error: RollcallEr
   const backfill = await newestBackfill(sql, id).catch(() => undefined);
   if (backfill === undefined || backfill.position === null || backfill.total === null || backfill.state !== 'running')
     return error;
-  const progress = Math.min(0.99, backfill.position / Math.max(1, backfill.total)).toFixed(3);
+  const progress = Math.min(MOST_UNREADY, backfill.position / Math.max(1, backfill.total)).toFixed(3);
   return new RollcallError(error.reason, error.message, { metadata: { ...error.metadata, progress } });
 }
 
