@@ -46,7 +46,8 @@ export interface Revision {
 
 /**
  * The clock of an environment: its newest revision. `readAt` is the database's time when the head was read:
- * whatever was committed before then is in it. `fedUpTo` is what the feed reached: everything that its topics held up to then is in it; null where there is no feed.
+ * whatever was committed before then is in it. `fedUpTo` is what the feed reached: everything that its topics held up to then is in it;
+ * without a feed, when the last complete backfill began; null where there is neither.
  */
 export interface Head extends Revision {
   readonly readAt: Date;
@@ -58,7 +59,8 @@ const revisionColumns = (sql: Sql) => sql`
 
 const headColumns = (sql: Sql) => sql`
   ${revisionColumns(sql)}, statement_timestamp() as "readAt",
-  (select greatest(min(watermark), 'epoch') from kafka_offset where feed <> '' having count(*) > 0) as "fedUpTo"`;
+  coalesce((select greatest(min(watermark), 'epoch') from kafka_offset where feed <> '' having count(*) > 0),
+    (select loaded_from from environment where id = environment_id)) as "fedUpTo"`;
 
 const columns = (sql: Sql) => sql`
   id, key, name, project, organisation, ordinal_mode as "ordinalMode", identity_key_mode as "identityKeyMode",

@@ -132,6 +132,9 @@ it('an environment with a source is loading from its creation, refuses reads wit
   });
   expect(await untilAnswered(countPaying)).toMatchObject({ count: await payingInSource() });
   expect(await stateOf()).toMatchObject({ state: EnvironmentState.READY, identities: BigInt(PEOPLE) });
+  // Without a feed the answers are as of the moment in which the reading began.
+  const { startedAt } = await newest();
+  await eventually(async () => expect((await countPaying()).asOf).toEqual(startedAt));
 });
 
 it('a server that stops half-way leaves a backfill to the next, which goes on from its cursor', async () => {
