@@ -21,9 +21,12 @@ export interface PagesRequest {
   readonly signal: AbortSignal;
 }
 
-/** Members of one query to Postgres; the first is small, so that a caller need not wait for it. */
-const FIRST_PAGE_MEMBERS = 1_000;
+/** Members of one query to Postgres: few at first, so that a caller need not wait for them, then more from page to page. */
+const FIRST_PAGE_MEMBERS = 100;
+const PAGE_GROWTH = 10;
 const PAGE_MEMBERS = 10_000;
+/** The last members are shared out to the pages ahead, unless they are not worth a query of their own. */
+const MIN_SHARED_MEMBERS = 250;
 /** With traits, pages are as large as the members before lead to expect of this many bytes. */
 const PAGE_TRAIT_BYTES = 2 ** 20;
 const FIRST_PAGE_WITH_TRAITS = 100;
@@ -46,12 +49,13 @@ export async function* readPages(
   let pagesAhead = 1;
   const fetchAhead = (): void => {
     while (ahead.length < pagesAhead) {
-      const ordinals = nextOrdinals(request, after, Math.min(size, left));
+      const share = Math.max(MIN_SHARED_MEMBERS, Math.ceil(left / (PAGES_AHEAD - ahead.length)));
+      const ordinals = nextOrdinals(request, after, Math.min(size, left, share));
       const last = ordinals.at(-1);
       if (last === undefined) return;
       after = last;
       left -= ordinals.length;
-      if (!request.includeTraits) size = PAGE_MEMBERS;
+      if (!request.includeTraits) size = Math.min(PAGE_MEMBERS, size * PAGE_GROWTH);
       const page = readPage(database, environmentId, ordinals, request);
       page.catch(() => undefined);
       ahead.push(page);

@@ -141,12 +141,18 @@ async function* openStream(
       return { environment: index.environment, queryHash: hash, resumed: selected };
     },
   );
-  const release = await needs.held.hold(environment.id, resumed.selection.revision);
+  const holding = needs.held.hold(environment.id, resumed.selection.revision);
+  holding.catch(() => undefined);
+  const guard = streamGuard(needs.indexes, environment);
   try {
     yield* streamMembers(needs.database, {
       ...resumed,
       environmentId: environment.id,
-      expectOn: streamGuard(needs.indexes, environment),
+      // The first page is read while its revision comes to be held; nothing is sent before.
+      expectOn: async () => {
+        await holding;
+        await guard();
+      },
       queryHash,
       shard,
       limit: Number(request.limit),
@@ -154,7 +160,8 @@ async function* openStream(
       signal: context.signal,
     });
   } finally {
-    release();
+    const release = await holding.catch(() => undefined);
+    release?.();
   }
 }
 

@@ -409,7 +409,7 @@ export const StreamMembersRequestSchema: GenMessage<StreamMembersRequest> = /*@_
  */
 export type StreamMembersResponse = Message<"rollcall.v1.StreamMembersResponse"> & {
   /**
-   * In order of their ordinals; about 16 to 64 KiB of them. None in the last message.
+   * In order of their ordinals; about 16 to 64 KiB of them, fewer in the first messages, which come at once, and at the end. None in the last message.
    *
    * @generated from field: repeated rollcall.v1.Member members = 1;
    */
