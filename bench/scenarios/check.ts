@@ -15,7 +15,7 @@ import type { World } from '../world/world.js';
 import { checkCalls } from './check-calls.js';
 
 /** Identities whose answers are compared, in lists fewer: the peer takes milliseconds for each. So many of them are asked about in turn, after rounds of warming up. */
-const WHOLE = { people: 2_000, listedPeople: 500, asked: 500, warmUpRounds: 3 };
+const WHOLE = { people: 2_000, listedPeople: 500, asked: 500, warmUpRounds: 8 };
 const SMOKE: typeof WHOLE = { people: 100, listedPeople: 20, asked: 20, warmUpRounds: 2 };
 const PEER_SHARE = 10;
 /** Checks that are timed together: a clock costs as much as some of them. */

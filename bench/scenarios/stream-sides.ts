@@ -39,6 +39,7 @@ export const WHAT = {
   ahead: 'page queries alone, as the service asks them',
   copy: 'COPY to stdout',
   bytes: 'StreamMembers, client counts bytes',
+  memory: 'server peak memory',
 } as const;
 
 /** Every way to have the members of a segment, StreamMembers first. */

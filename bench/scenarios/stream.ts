@@ -13,6 +13,9 @@ const GOAL_PAGES = 0.9;
 const GOAL_PAGES_UP_TO = 0.1;
 const GOAL_COPY = 0.5;
 const GOAL_FIRST_MS = 10;
+/** Of the peak memory of a stream of everyone, as a multiple of that of the least dense segment whose stream is long. */
+const GOAL_MEMORY = 1.25;
+const LONG_SHARE = 0.1;
 /** Of one side of one segment: then no more rounds. */
 const BUDGET_MS = 1_500;
 /** What is over sooner is repeated within its round: a single short call tells of the clock and of cold code. */
@@ -37,7 +40,7 @@ export async function streamScenario(world: World, rounds: number): Promise<Figu
             figures.push(...(await measureSegment(world, segment, { rollcall, cursor, prepared }, pid, rounds)));
             segment.set.dispose();
           }
-          return figures;
+          return [...figures, ...memoryFigure(figures)];
         }),
       ),
     ),
@@ -86,7 +89,7 @@ async function secondsOf(pids: readonly number[]): Promise<number> {
 }
 
 function figuresOf({ share }: Segment, measured: Map<string, Measured>, usage: Usage | undefined): Figure[] {
-  const scenario = `stream ${share * 100} %`;
+  const scenario = scenarioOf(share);
   const rates = [...measured].map(([what, { streams }]) => rateFigure(scenario, what, streams));
   const rateOf = (what: string): number => rates.find((figure) => figure.what === what)?.value ?? NaN;
   const bytes = measured.get(WHAT.bytes);
@@ -128,10 +131,24 @@ function figuresOf({ share }: Segment, measured: Map<string, Measured>, usage: U
     },
     { scenario, what: 'server CPU a million members', value: bytes.serverSeconds / million, unit: 's' },
     { scenario, what: 'Postgres CPU a million members', value: bytes.postgresSeconds / million, unit: 's' },
-    ...(usage === undefined
-      ? []
-      : [{ scenario, what: 'server peak memory', value: usage.peakBytes / 2 ** 20, unit: 'MiB' }]),
+    ...(usage === undefined ? [] : [{ scenario, what: WHAT.memory, value: usage.peakBytes / 2 ** 20, unit: 'MiB' }]),
   ];
+}
+
+/** Whether memory is flat in the size of the segment. */
+function memoryFigure(figures: readonly Figure[]): Figure[] {
+  const peakOf = (share: number): number =>
+    figures.find(({ scenario, what }) => scenario === scenarioOf(share) && what === WHAT.memory)?.value ?? Number.NaN;
+  const value = peakOf(1) / peakOf(LONG_SHARE);
+  if (Number.isNaN(value)) return [];
+  const what = `server peak memory, everyone / ${LONG_SHARE * 100} %`;
+  return [
+    { scenario: 'stream memory', what, value, unit: '', goal: `≤ ${GOAL_MEMORY}`, isReached: value <= GOAL_MEMORY },
+  ];
+}
+
+function scenarioOf(share: number): string {
+  return `stream ${share * 100} %`;
 }
 
 function rateFigure(scenario: string, what: string, streams: Measured['streams']): Figure {
