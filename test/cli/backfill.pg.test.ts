@@ -132,8 +132,26 @@ it('adopt flagsmith shows first what it would do, does it, and waits till all is
     { environment: 'env-2', state: 'READY', identities: 10 },
     { environment: 'env-3', state: 'READY', identities: 0 },
   ]);
+  expect(done.stderr).not.toContain('skipped');
   const again = await ask('adopt', 'flagsmith');
   expect(again.stdout).toContain('environments: 3 unchanged');
+}, 60_000);
+
+it('adopt --wait says which environments are loaded without rows that cannot be taken', async () => {
+  await flagsmith.sql`insert into environments_identity (id, identifier, environment_id) values (${PEOPLE + 11}, 'odd', 2)`;
+  await flagsmith.sql`insert into environments_trait (trait_key, value_type, identity_id) values ('a', 'list', ${PEOPLE + 11})`;
+  const own = await createTestDatabase();
+  try {
+    const env = { ...environmentOf(), DATABASE_URL: own.url };
+    const { exitCode, stderr } = await cli.run(['adopt', 'flagsmith', '--wait'], { env });
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('3 environments loaded')]);
+    expect(stderr).toContain('env-2: 1 row skipped: rollcall backfill status env-2');
+    expect(stderr).not.toContain('env-1: ');
+  } finally {
+    await own.drop();
+    await flagsmith.sql`delete from environments_trait where trait_key = 'a'`;
+    await flagsmith.sql`delete from environments_identity where identifier = 'odd'`;
+  }
 }, 60_000);
 
 it('without a server, adopt --wait loads in its own process', async () => {

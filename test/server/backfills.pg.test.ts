@@ -181,6 +181,7 @@ it('a refresh is refused while a backfill runs and within the cooldown, with the
   const leftMs = Number(cooling.metadata['retryAfterMs']);
   expect(leftMs).toBeGreaterThan(1_000);
   expect(leftMs).toBeLessThanOrEqual(3_000);
+  expect(String(await errorOf(server.index.refresh({ environment })))).toMatch(/again in [123] s$/);
   const again = retryMsOf(await errorOf(server.index.refresh({ environment })));
   expect(again).toBeGreaterThan(0);
   expect(again).toBeLessThanOrEqual(leftMs);

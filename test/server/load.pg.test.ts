@@ -10,7 +10,17 @@ import {
   type LoadRequestSchema,
   type LoadStartSchema,
 } from '../../src/gen/rollcall/v1/index_service_pb.js';
-import { connectClients, eventually, reasonOf, startTestRollcall, upsert, int, apply } from '../helpers/rollcall.js';
+import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
+import {
+  connectClients,
+  draftSelector,
+  eventually,
+  reasonOf,
+  startTestRollcall,
+  upsert,
+  int,
+  apply,
+} from '../helpers/rollcall.js';
 import type { TestRollcall } from '../helpers/rollcall.js';
 import { errorInfoOf, errorOf } from '../helpers/grpc-client.js';
 import { createTestDatabase } from '../helpers/postgres.js';
@@ -164,6 +174,29 @@ describe('a load', () => {
       'person-4',
     ]);
     expect(stored['person-2']).toBe('{"n": 22}');
+  });
+
+  it('that is complete and the first of an empty environment is waited for by reads, and a failed one never counts as all there is', async () => {
+    const environment = await createEnvironment();
+    const everyone = () =>
+      server.membership.count({
+        selector: draftSelector([{ type: RuleType.ALL }], environment),
+        freshness: { level: { case: 'latest', value: true } },
+      });
+    expect(await everyone()).toMatchObject({ count: 0n });
+    const open = openLoad({ environment, complete: true });
+    open.send(lines(0, 5_000));
+    await eventually(async () => expect(await countIn(environment)).toBeGreaterThan(0));
+    expect(await newest(environment)).toMatchObject({ state: BackfillState.RUNNING, first: true });
+    expect(reasonOf(await errorOf(everyone()))).toBe('ENVIRONMENT_LOADING');
+    open.send('no json\n');
+    open.end();
+    expect(reasonOf(await errorOf(open.answer))).toBe('INVALID_DOCUMENT');
+    expect(reasonOf(await errorOf(everyone()))).toBe('ENVIRONMENT_FAILED');
+    await load({ environment, complete: true }, lines(0, 10));
+    expect(await everyone()).toMatchObject({ count: 10n });
+    await errorOf(load({ environment, complete: true }, 'no json\n'));
+    expect(await everyone()).toMatchObject({ count: 10n });
   });
 
   it('beside another one of the environment is refused', async () => {

@@ -4,14 +4,14 @@ import type { RollcallClient } from '../client.js';
 import type { CommandContext } from '../context.js';
 import { CommandError } from '../command-error.js';
 import { formatThings } from '../format.js';
-import { green } from '../style.js';
+import { green, red } from '../style.js';
 import { printable } from '../table.js';
 import { watchBackfill } from './watch-backfill.js';
 
 /** Until a process has taken a new environment up. */
 const POLL_INTERVAL_MS = 200;
 
-/** Waits till none of these environments is loading. Throws BACKFILL_FAILED where one has failed. */
+/** Waits till none of these environments is loading, and remarks rows that were skipped. Throws BACKFILL_FAILED where one has failed. */
 export async function waitForLoads(
   context: CommandContext,
   client: RollcallClient,
@@ -22,6 +22,7 @@ export async function waitForLoads(
   for (const environment of environments) {
     const reason = await waitForLoad(context, client, environment, showsProgress);
     if (reason !== '') failed.push(`${printable(environment)}: ${printable(reason)}`);
+    else await remarkSkipped(context, client, environment);
   }
   if (failed.length > 0)
     throw new CommandError(
@@ -45,6 +46,15 @@ async function waitForLoad(
     if (one?.state !== EnvironmentState.LOADING) return '';
     await watchOrWait(context, client, one.backfill, showsProgress);
   }
+}
+
+/** Rows that could not be taken are no failure, but who is in them is missing. */
+async function remarkSkipped({ remarks }: CommandContext, client: RollcallClient, environment: string): Promise<void> {
+  const { backfills } = await client.call(IndexService.method.listBackfills, { environment, pageSize: 1 });
+  const skipped = backfills[0]?.rowsSkipped ?? 0n;
+  if (skipped === 0n) return;
+  const name = printable(environment);
+  await remarks.line(`${red('!')} ${name}: ${formatThings(skipped, 'row')} skipped: rollcall backfill status ${name}`);
 }
 
 async function watchOrWait(

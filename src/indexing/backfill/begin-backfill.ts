@@ -11,6 +11,7 @@ import { writeAudit } from '../../storage/audit.js';
 import { setActiveBackfill } from '../../storage/backfill-work.js';
 import { type Database, inTransaction, type Sql } from '../../storage/database.js';
 import { type Environment, findEnvironmentById } from '../../storage/environments.js';
+import { nextLiveOrdinal } from '../../storage/scans.js';
 import type { CommittedRevision } from '../applier.js';
 import { environmentNote } from '../audit-states.js';
 import { takeCatalogRevision } from '../catalog-writer.js';
@@ -44,10 +45,12 @@ export async function beginBackfill(
     const current = await readOn(tx, environment);
     const active = await findActiveBackfill(tx, environment.id);
     if (active?.state === 'running') throw backfillRunning(environment, active);
-    const backfill = (await resume(tx, current, active, request)) ?? (await insert(tx, current, revision, request));
+    const isFirst = await isFirstOf(tx, current, request);
+    const begun = { ...request, isFirst };
+    const backfill = (await resume(tx, active, begun)) ?? (await insert(tx, current, revision, begun));
     await noteRequest(tx, current, backfill);
-    const isReloading = request.isSweeping && current.state === 'failed';
-    await setActiveBackfill(tx, environment.id, backfill.id, isReloading ? { state: 'loading' } : {});
+    const isLoading = request.isSweeping && isFirst;
+    await setActiveBackfill(tx, environment.id, backfill.id, isLoading ? { state: 'loading' } : {});
     return { backfill, revision };
   });
 }
@@ -77,15 +80,12 @@ function backfillRunning({ key }: Environment, { id }: Backfill): RollcallError 
   });
 }
 
-async function resume(
-  tx: Sql,
-  current: Environment,
-  active: Backfill | undefined,
-  request: BackfillRequest,
-): Promise<Backfill | undefined> {
+type BegunRequest = BackfillRequest & Pick<NewBackfill, 'isFirst'>;
+
+async function resume(tx: Sql, active: Backfill | undefined, request: BegunRequest): Promise<Backfill | undefined> {
   if (active === undefined) return undefined;
   const isSame = active.source === request.source && active.isSweeping === request.isSweeping;
-  if (isSame && !request.restart) return resumeBackfill(tx, active.id, { ...request, isFirst: isFirst(current) });
+  if (isSame && !request.restart) return resumeBackfill(tx, active.id, request);
   const errorExplanation = 'another backfill took its place';
   await endBackfill(tx, active.id, undefined, { state: 'cancelled', errorReason: 'CANCELLED', errorExplanation });
   return undefined;
@@ -95,16 +95,14 @@ async function insert(
   tx: Sql,
   current: Environment,
   { revision }: CommittedRevision,
-  request: BackfillRequest,
+  request: BegunRequest,
 ): Promise<Backfill> {
-  return insertBackfill(tx, {
-    ...request,
-    environmentId: current.id,
-    isFirst: isFirst(current),
-    baseRevision: revision,
-  });
+  return insertBackfill(tx, { ...request, environmentId: current.id, baseRevision: revision });
 }
 
-function isFirst({ state }: Environment): boolean {
-  return state === 'loading' || state === 'failed';
+/** Whether reads wait for it: what is stored is not whole, or nothing is stored and all of it comes now. */
+async function isFirstOf(tx: Sql, current: Environment, { isSweeping }: BackfillRequest): Promise<boolean> {
+  const { id, state, loadedFrom } = current;
+  if (state === 'loading' || state === 'failed') return true;
+  return isSweeping && loadedFrom === null && (await nextLiveOrdinal(tx, id, 0)) === undefined;
 }

@@ -3,6 +3,7 @@ import type { IndexService } from '../../gen/rollcall/v1/index_service_pb.js';
 import type { CommittedRevision } from '../../indexing/applier.js';
 import { beginBackfill } from '../../indexing/backfill/begin-backfill.js';
 import { cancelBackfill } from '../../indexing/backfill/end-backfill.js';
+import { indexOff } from '../../query/environment-state.js';
 import { refreshCooldownLeftMs } from '../../storage/backfill-summaries.js';
 import {
   type Backfill,
@@ -54,6 +55,7 @@ export function backfillHandlers(rooms: BackfillRooms): BackfillHandlers {
     },
     async refresh({ environment: key }, context) {
       const environment = await expectEnvironment(database, key);
+      if (environment.state === 'off') throw indexOff(environment);
       rooms.sources.expect(environment);
       await refuseWithinCooldown(rooms, environment);
       return { backfill: await begin(rooms, environment, { restart: true, rate: rooms.identitiesPerSecond, context }) };
@@ -132,7 +134,7 @@ async function refuseWithinCooldown(
   if (leftMs <= 0) return;
   throw new RollcallError(
     'REFRESH_COOLDOWN',
-    `the environment '${environment.key}' was loaded less than ${refreshCooldownMs / 1000} s ago`,
+    `the environment '${environment.key}' was loaded less than ${refreshCooldownMs / 1000} s ago: it can be again in ${Math.ceil(leftMs / 1000)} s`,
     { metadata: { environment: environment.key, retryAfterMs: String(Math.ceil(leftMs)) } },
   );
 }

@@ -204,6 +204,7 @@ it('an organisation that has a source loads itself when it is on again, and is n
     await eventually(async () => expect(await count('env-1', true)).toBe(3_000n));
     flagd.letIn();
     await untilRefused('INDEX_OFF', 'env-1');
+    expect((await refusal(server.index.refresh({ environment: 'env-1' }))).reason).toBe('INDEX_OFF');
     await insertIdentities(flagsmith.sql, 1, 6_001, 8_000);
     await flagsmith.sql`delete from environments_trait where identity_id <= 1000`;
     await flagsmith.sql`delete from environments_identity where id <= 1000`;
