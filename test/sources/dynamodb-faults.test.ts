@@ -109,7 +109,11 @@ describe.each(kinds)('%s', (_, options) => {
       'SOURCE_UNAVAILABLE',
       'DynamoDB denies access with these credentials (ExpiredTokenException)',
     ],
-    ['ResourceNotFoundException', 'INVALID_DOCUMENT', 'DynamoDB has no table flagsmith_identities'],
+    [
+      'ResourceNotFoundException',
+      'INVALID_DOCUMENT',
+      `DynamoDB has no table flagsmith_identities in the region ${REGION} for these credentials`,
+    ],
     ['ValidationException', 'INVALID_DOCUMENT', 'the table flagsmith_identities cannot be read as identities'],
   ])('ends at once by %s, without the words of the service', async (name, reason, message) => {
     proxy.rule = (operation) =>

@@ -101,11 +101,24 @@ describe('The identities of one environment', () => {
     });
   });
 
-  test('are not counted beforehand, and are allotted their ordinals', async () => {
-    await withSource({ environmentKey: 'env' }, async (source) => {
-      expect(await source.estimate(never)).toBeUndefined();
+  test('are at most what the index holds, which is nothing while it is new', async () => {
+    const proxy = await startDynamoDbProxy(server.endpoint);
+    const estimate = () =>
+      withSource({ environmentKey: 'env', endpoint: proxy.endpoint }, (source) => source.estimate(never));
+    expect(await estimate()).toBeUndefined();
+    const index = { IndexName: 'environment_api_key-identifier-index', ItemCount: 3_110 };
+    proxy.rule = () => ({ status: 200, body: { Table: { ItemCount: 4_000, GlobalSecondaryIndexes: [index] } } });
+    expect(await estimate()).toEqual({ total: 3_110, unit: 'identities', isAtMost: true });
+    proxy.rule = () => dynamoDbError('AccessDeniedException');
+    expect(await estimate()).toBeUndefined();
+    await proxy.close();
+  });
+
+  test('are allotted their ordinals', async () => {
+    await withSource({ environmentKey: 'env' }, (source) => {
       expect(source.ordinalMode).toBe('allotted');
       expect(source.name).toBe(`DynamoDB table ${TABLE}, environment env`);
+      return Promise.resolve();
     });
   });
 
@@ -248,7 +261,10 @@ describe('The identities of all environments', () => {
 
 describe('A table that is not as it should be', () => {
   test('is told by name where it is missing, whether queried, scanned or counted', async () => {
-    const refusal = { reason: 'INVALID_DOCUMENT', message: 'DynamoDB has no table absent' };
+    const refusal = {
+      reason: 'INVALID_DOCUMENT',
+      message: `DynamoDB has no table absent in the region ${REGION} for these credentials`,
+    };
     const options = { tableName: 'absent' };
     await expect(withSource({ ...options, environmentKey: 'env' }, collect)).rejects.toMatchObject(refusal);
     await expect(withSource(options, collect)).rejects.toMatchObject(refusal);

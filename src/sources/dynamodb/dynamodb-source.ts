@@ -1,15 +1,16 @@
+import type { TableDescription } from '@aws-sdk/client-dynamodb';
 import { RollcallError } from '../../core/errors.js';
 import { MAX_PAGE_IDENTITIES } from '../../core/source.js';
-import type { IdentitySource, SourcePage } from '../../core/source.js';
+import type { IdentitySource, SourcePage, SourceSize } from '../../core/source.js';
 import { formatCursor, parseCursor } from './cursors.js';
 import type { Progress, ReadState, TableKey } from './cursors.js';
 import { ENVIRONMENT_INDEX, openIdentityTable } from './identity-table.js';
 import type { IdentityTable, TablePage } from './identity-table.js';
+import { interleavePages } from './interleave-pages.js';
 import { createPageBudget } from './page-budget.js';
 import type { BudgetOptions } from './page-budget.js';
 import { DEFAULT_PATIENCE } from './persist.js';
 import type { Patience } from './persist.js';
-import { readAhead } from './read-ahead.js';
 import { readItems } from './read-items.js';
 
 export interface DynamoDbSourceOptions {
@@ -47,10 +48,8 @@ export function openDynamoDbSource(options: DynamoDbSourceOptions): IdentitySour
   return {
     name: `DynamoDB table ${tableName}${environmentKey === undefined ? '' : `, environment ${environmentKey}`}`,
     ordinalMode: 'allotted',
-    /** DynamoDB counts a table's items every six hours, a new one's as 0 until then, and those of an environment never. */
     async estimate(signal) {
-      const total = environmentKey === undefined ? ((await table.describe(signal))?.ItemCount ?? 0) : 0;
-      return total === 0 ? undefined : { total, unit: 'identities' };
+      return sizeOf(await table.describe(signal), environmentKey);
     },
     async *pages(after, signal) {
       signal.throwIfAborted();
@@ -63,6 +62,17 @@ export function openDynamoDbSource(options: DynamoDbSourceOptions): IdentitySour
       return Promise.resolve();
     },
   };
+}
+
+/** DynamoDB counts the items of tables and indexes every six hours, of new ones as 0 until then, and those of an environment never. */
+function sizeOf(table: TableDescription | undefined, environmentKey: string | undefined): SourceSize | undefined {
+  const total = (environmentKey === undefined ? table : indexOf(table))?.ItemCount ?? 0;
+  if (total === 0) return undefined;
+  return { total, unit: 'identities', ...(environmentKey === undefined ? {} : { isAtMost: true }) };
+}
+
+function indexOf(table: TableDescription | undefined) {
+  return table?.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === ENVIRONMENT_INDEX);
 }
 
 function startOf(environmentKey: string | undefined, segments: number): ReadState {
@@ -79,7 +89,7 @@ async function* readPages(
   const runs = [...begun];
   const readRun = createReader(table, environmentKey, runs.length, limits);
   let position = itemsRead;
-  for await (const { segment, items, next } of readAhead(runs, readRun, signal)) {
+  for await (const { segment, items, next } of interleavePages(runs, readRun, signal)) {
     runs[segment] = next ?? 'done';
     position += items.length;
     yield { ...readItems(items), cursor: formatCursor({ environmentKey, runs, itemsRead: position }), position };
@@ -113,7 +123,7 @@ function createReader(
 async function checkIndex(table: IdentityTable, tableName: string, signal: AbortSignal): Promise<void> {
   const description = await table.describe(signal);
   if (description === undefined) return;
-  const index = description.GlobalSecondaryIndexes?.find(({ IndexName }) => IndexName === ENVIRONMENT_INDEX);
+  const index = indexOf(description);
   const metadata = { table: tableName, index: ENVIRONMENT_INDEX };
   if (index === undefined)
     throw new RollcallError('INVALID_DOCUMENT', `the table ${tableName} has no index ${ENVIRONMENT_INDEX}`, {

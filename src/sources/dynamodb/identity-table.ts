@@ -2,9 +2,9 @@ import { DescribeTableCommand, DynamoDBClient, QueryCommand, ScanCommand } from 
 import type { AttributeValue, QueryCommandOutput, TableDescription } from '@aws-sdk/client-dynamodb';
 import { RollcallError } from '../../core/errors.js';
 import type { TableKey } from './cursors.js';
+import type { RunPage } from './interleave-pages.js';
 import type { Patience } from './persist.js';
 import { persist } from './persist.js';
-import type { RunPage } from './read-ahead.js';
 import { ATTRIBUTES } from './read-items.js';
 import type { Item } from './read-traits.js';
 import { explainFailure } from './request-failures.js';
@@ -64,7 +64,7 @@ export function openIdentityTable({ tableName, region, endpoint, patience }: Tab
       return await persist(send, patience, signal);
     } catch (error) {
       signal.throwIfAborted();
-      throw explainFailure(error, tableName);
+      throw explainFailure(error, { table: tableName, region: await regionOf(client) });
     }
   };
   const shared = {
@@ -104,6 +104,11 @@ export function openIdentityTable({ tableName, region, endpoint, patience }: Tab
     },
     close: () => client.destroy(),
   };
+}
+
+/** Undefined where none is configured. */
+async function regionOf({ config }: DynamoDBClient): Promise<string | undefined> {
+  return config.region().catch(() => undefined);
 }
 
 function pageOf(after: TableKey | undefined, limit: number) {

@@ -8,17 +8,28 @@ export function isPassing(error: unknown): boolean {
   );
 }
 
+/** What a request was about. */
+export interface AskedTable {
+  readonly table: string;
+  readonly region: string | undefined;
+}
+
 /**
  * What a failed request is for callers: INVALID_DOCUMENT where the table or its index is not there or not as it should be, INVALID_CURSOR where the key to read on from is none of it,
  * else SOURCE_UNAVAILABLE. The service's own words are the cause only.
  */
-export function explainFailure(error: unknown, table: string): RollcallError {
+export function explainFailure(error: unknown, { table, region }: AskedTable): RollcallError {
   const { name, message, code } = factsOf(error);
-  const metadata = { table };
+  const metadata = { table, ...(region === undefined ? {} : { region }) };
   if (name === 'ResourceNotFoundException')
-    return new RollcallError('INVALID_DOCUMENT', `DynamoDB has no table ${table}`, { metadata, cause: error });
+    return new RollcallError('INVALID_DOCUMENT', absenceOf({ table, region }), { metadata, cause: error });
   if (name === 'ValidationException') return explainRefusal(error, message, metadata);
   return new RollcallError('SOURCE_UNAVAILABLE', complaintOf(name, code, message), { metadata, cause: error });
+}
+
+/** Each account has its own tables in each region. */
+function absenceOf({ table, region }: AskedTable): string {
+  return `DynamoDB has no table ${table}${region === undefined ? '' : ` in the region ${region}`} for these credentials`;
 }
 
 /** DynamoDB has one name for all requests that it finds invalid, and tells them apart by words. */

@@ -19,7 +19,7 @@ type ReadRun<Item> = (segment: number, after: TableKey | undefined, signal: Abor
  * The pages of all runs as they arrive: each run's in their order, those of different runs in turn. While a page is consumed the next one of its run is read, and no further. Throws the first
  * failure of a run, and the signal's reason at once when that fires; then, and when the consumer stops, nothing is read any more.
  */
-export async function* readAhead<Item>(
+export async function* interleavePages<Item>(
   runs: readonly Progress[],
   read: ReadRun<Item>,
   signal: AbortSignal,
