@@ -142,6 +142,15 @@ describe.each(kinds)('%s', (_, options) => {
     });
   });
 
+  test('of an address that does not speak TLS says so', async () => {
+    const endpoint = proxy.endpoint.replace('http:', 'https:');
+    const { failure } = await readUntilFailure(open({ ...options, endpoint }));
+    expect(failure).toMatchObject({
+      reason: 'SOURCE_UNAVAILABLE',
+      message: expect.stringMatching(/^DynamoDB's address does not speak TLS, or has no .* trusted \(\w+\)$/) as string,
+    });
+  });
+
   test.each([
     'before it begins',
     'while it waits for an answer',

@@ -135,6 +135,26 @@ describe('The identities of one environment', () => {
     await expect(reading).rejects.toMatchObject({ reason: 'INVALID_CURSOR' });
   });
 
+  test('with two items each end as Edge itself finds them, wherever pages end and a cursor begins', async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+    const trait = (which: string) => ({ which: { S: which } });
+    const others = names.map((name) =>
+      edgeItem('twice', name, trait('other'), { composite_key: { S: `other_${name}` } }),
+    );
+    await putItems(server.client, [...names.map((name) => edgeItem('twice', name, trait('own'))), ...others]);
+    const options = { environmentKey: 'twice', pageSize: 1 };
+    const pages: SourcePage[] = [];
+    for (let page: SourcePage | undefined, cursor: string | undefined; ; cursor = page.cursor) {
+      [page] = await withSource(options, (source) => collect(source, cursor));
+      if (page === undefined) break;
+      pages.push(page);
+    }
+    const ended = new Map(
+      pages.flatMap(({ identities }) => identities).map(({ identifier, traits }) => [identifier, traits.get('which')]),
+    );
+    expect(ended).toEqual(new Map(names.toSorted().map((name) => [name, '"own"'])));
+  });
+
   test('that are written and deleted meanwhile lose none that stays', async () => {
     await putItems(server.client, numbered('moving', 2_000));
     const seen = new Map<string, number>();
@@ -176,6 +196,21 @@ describe('The identities of all environments', () => {
     const pages = await withSource({ tableName: table, segments, ...SMALL_PAGES }, collect);
     expect(namesOf(pages).sort()).toEqual(expected.toSorted());
     expect(pages.at(-1)?.position).toBe(expected.length);
+  });
+
+  test('are left out but for one where the table is scanned for that, from behind any cursor', async () => {
+    const options = { tableName: table, environmentKey: 'two', isScanned: true, segments: 3, ...SMALL_PAGES };
+    const pages = await withSource(options, collect);
+    expect(namesOf(pages).sort()).toEqual(expected.filter((name) => name.startsWith('two/')).sort());
+    expect(pages.flatMap(({ skipped }) => skipped)).toEqual([]);
+    expect(pages.at(-1)?.position).toBe(expected.length);
+    const half = Math.floor(pages.length / 2);
+    const rest = await withSource(options, (source) => collect(source, pages[half - 1]?.cursor));
+    expect(namesOf([...pages.slice(0, half), ...rest]).sort()).toEqual(namesOf(pages).sort());
+    for (const other of [{ environmentKey: 'one' }, { isScanned: false }])
+      await expect(
+        withSource({ ...options, ...other }, (source) => collect(source, pages[half]?.cursor)),
+      ).rejects.toMatchObject({ reason: 'INVALID_CURSOR' });
   });
 
   test('come in pages of all segments in turn, also where the consumer is slow', async () => {

@@ -51,6 +51,7 @@ function complaintOf(name: string, code: string, message: string): string {
   if (name === 'CredentialsProviderError') return 'no AWS credentials were found';
   if (THROTTLING.has(name)) return `DynamoDB throttles, and did not stop (${name})`;
   if (name === 'TimeoutError' || NETWORK.has(code)) return `DynamoDB cannot be reached (${code || name})`;
+  if (TLS.test(code)) return `DynamoDB's address does not speak TLS, or has no certificate that is trusted (${code})`;
   if (message === 'Region is missing') return 'no AWS region is configured';
   if (message === 'Invalid URL') return 'the endpoint of DynamoDB is no URL';
   return /^\w+$/.test(name) ? `DynamoDB cannot be read (${name})` : 'DynamoDB cannot be read';
@@ -75,6 +76,9 @@ function statusOf(error: Error): number | undefined {
   if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return undefined;
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : undefined;
 }
+
+/** Of OpenSSL, by Node. */
+const TLS = /^(?:EPROTO|ERR_(?:SSL|TLS)_\w+|\w*CERT\w*|UNABLE_TO_\w+)$/;
 
 const THROTTLING: ReadonlySet<string> = new Set([
   'ProvisionedThroughputExceededException',
