@@ -225,6 +225,17 @@ describe('A source', () => {
     });
   });
 
+  test.each([
+    'The provided starting key is invalid',
+    'The provided starting key does not match the range key predicate',
+    "Exclusive Start Key must have same size as table's key schema",
+    'Exclusive start key must lie within the segment',
+  ])('whose cursor is refused by "%s" says that it is the cursor', async (words) => {
+    proxy.rule = (operation) => (operation === 'Query' ? dynamoDbError('ValidationException', words) : 'pass');
+    const { failure } = await readUntilFailure(open({ environmentKey: 'env' }));
+    expect(failure).toMatchObject({ reason: 'INVALID_CURSOR' });
+  });
+
   test('without credentials says so', async () => {
     vi.stubEnv('AWS_ACCESS_KEY_ID', undefined);
     vi.stubEnv('AWS_EC2_METADATA_DISABLED', 'true');

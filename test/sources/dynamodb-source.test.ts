@@ -145,9 +145,11 @@ describe('The identities of one environment', () => {
     const options = { environmentKey: 'twice', pageSize: 1 };
     const pages: SourcePage[] = [];
     for (let cursor: string | undefined; ; cursor = pages.at(-1)?.cursor) {
-      const { done, value } = await withSource(options, (source) => source.pages(cursor, never).next());
-      if (done === true) break;
-      pages.push(value);
+      const next: IteratorResult<SourcePage, unknown> = await withSource(options, (source) =>
+        source.pages(cursor, never).next(),
+      );
+      if (next.done === true) break;
+      pages.push(next.value);
     }
     const ended = new Map(
       pages.flatMap(({ identities }) => identities).map(({ identifier, traits }) => [identifier, traits.get('which')]),

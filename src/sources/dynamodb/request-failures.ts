@@ -35,7 +35,7 @@ function absenceOf({ table, region }: AskedTable): string {
 /** DynamoDB has one name for all requests that it finds invalid, and tells them apart by words. */
 function explainRefusal(cause: unknown, message: string, metadata: { readonly table: string }): RollcallError {
   const { table } = metadata;
-  if (/starting ?key|ExclusiveStartKey/i.test(message))
+  if (/start(?:ing)? ?key/i.test(message))
     return new RollcallError('INVALID_CURSOR', `the cursor is none of the table ${table}`, { metadata, cause });
   if (/backfilling/i.test(message))
     return new RollcallError('SOURCE_UNAVAILABLE', `the index of the table ${table} is still being built`, {
