@@ -41,7 +41,8 @@ const DEFAULT_SEGMENTS = 4;
  *
  * All readings are eventually consistent, and what is read is no snapshot: an item that is there throughout comes at least once, as it was at some moment; one that is written or deleted
  * meanwhile comes or does not; a write of the last moments before the reading may not have reached the index. What changes meanwhile has to arrive as a live change as well.
- * It comes twice where the reading is resumed from the cursor before its page, or where its identifier has two items.
+ * It comes twice where the reading is resumed from the cursor before its page, or where its identifier has two items; by a scan those
+ * are on any pages, and the last one counts, be it Edge's own or not.
  */
 export function openDynamoDbSource(options: DynamoDbSourceOptions): IdentitySource {
   const {
