@@ -37,6 +37,8 @@ export interface SourcePage {
 export interface SourceSize {
   readonly total: number;
   readonly unit: 'identities' | 'bytes';
+  /** What is to be read shares this with what is not, and may be much less. */
+  readonly isAtMost?: boolean;
 }
 
 /**

@@ -127,6 +127,18 @@ export async function newestBackfill(sql: Sql, environmentId: number): Promise<B
   return row;
 }
 
+/** How far into this source the last backfill that read all of it came. */
+export async function lastPosition(
+  sql: Sql,
+  environmentId: number,
+  source: BackfillSource,
+): Promise<number | undefined> {
+  const [row] = await sql<{ position: number | null }[]>`
+    select position from backfill where environment_id = ${environmentId} and source = ${source} and state = 'done'
+    order by environment_id desc, id desc limit 1`;
+  return row?.position ?? undefined;
+}
+
 /** The backfills of an environment with ids below `beforeId`, the newest first, at most `limit`. */
 export async function listBackfills(
   sql: Sql,

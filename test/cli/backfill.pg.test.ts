@@ -98,6 +98,7 @@ it('backfill start, list and cancel say what they did, and --wait how it ended',
   const started = await ask('backfill', 'start', 'env-1', '--wait');
   expect([started.exitCode, started.stderr]).toEqual([0, '']);
   expect(started.stdout).toContain('12,000 identities read, 0 changed, 0 removed');
+  expect(started.stdout).not.toContain(' % of ');
   await json(BACKFILL, 'backfill', 'start', 'env-1', '--rate', '100');
   const shown = await ask('status', '--environment', 'env-1');
   expect(shown.stdout).toMatch(/backfill \d+ of env-1 from .*: running/);

@@ -49,9 +49,9 @@ afterAll(async () => {
   await edge.stop();
 });
 
-const ended = () =>
+const ended = ({ index }: Pick<TestRollcall, 'index'> = server, environment = 'edge') =>
   eventually(async () => {
-    const { backfill } = await server.index.getBackfill({ environment: 'edge' });
+    const { backfill } = await index.getBackfill({ environment });
     if (backfill === undefined || backfill.state === BackfillState.RUNNING) throw new Error('it runs');
     return backfill;
   });
@@ -97,6 +97,19 @@ it('what backfills did is on the page of metrics', async () => {
   expect(value('rollcall_backfill_rows_skipped_total')).toBe(2);
   expect(value('rollcall_backfill_seconds_count')).toBe(2);
   expect(value('rollcall_backfill_running', { environment: 'edge' })).toBe(undefined);
+});
+
+it('an environment is loaded by a scan of all of the table where the options say so', async () => {
+  const own = await createTestDatabase();
+  const scanning = await startTestRollcall(own.url, {
+    ...{ dynamodbRegion: REGION, dynamodbEndpoint: edge.endpoint, dynamodbScanSegments: '2' },
+  });
+  await scanning.environments.create({ environment: { key: 'other', source: SourceKind.DYNAMODB } });
+  expect(await ended(scanning, 'other')).toMatchObject({
+    ...{ state: BackfillState.DONE, identitiesRead: 1n, rowsSkipped: 0n, position: BigInt(ITEMS + 2) },
+  });
+  await scanning.stop();
+  await own.drop();
 });
 
 it('an environment whose ordinals come from elsewhere than its source cannot be created', async () => {

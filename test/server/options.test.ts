@@ -58,6 +58,7 @@ describe('the configuration', () => {
       auditRetentionSeconds: 0,
       dynamodbTable: 'flagsmith_identities',
       dynamodbReadUnitsPerSecond: 0,
+      dynamodbScanSegments: 0,
       backfillIdentitiesPerSecond: 0,
       backfillsAtOnce: 2,
       refreshIntervalSeconds: 0,

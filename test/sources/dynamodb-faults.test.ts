@@ -109,7 +109,11 @@ describe.each(kinds)('%s', (_, options) => {
       'SOURCE_UNAVAILABLE',
       'DynamoDB denies access with these credentials (ExpiredTokenException)',
     ],
-    ['ResourceNotFoundException', 'INVALID_DOCUMENT', 'DynamoDB has no table flagsmith_identities'],
+    [
+      'ResourceNotFoundException',
+      'INVALID_DOCUMENT',
+      `DynamoDB has no table flagsmith_identities in the region ${REGION} for these credentials`,
+    ],
     ['ValidationException', 'INVALID_DOCUMENT', 'the table flagsmith_identities cannot be read as identities'],
   ])('ends at once by %s, without the words of the service', async (name, reason, message) => {
     proxy.rule = (operation) =>
@@ -135,6 +139,15 @@ describe.each(kinds)('%s', (_, options) => {
     expect(failure).toMatchObject({
       reason: 'SOURCE_UNAVAILABLE',
       message: 'DynamoDB cannot be reached (ECONNREFUSED)',
+    });
+  });
+
+  test('of an address that does not speak TLS says so', async () => {
+    const endpoint = proxy.endpoint.replace('http:', 'https:');
+    const { failure } = await readUntilFailure(open({ ...options, endpoint }));
+    expect(failure).toMatchObject({
+      reason: 'SOURCE_UNAVAILABLE',
+      message: expect.stringMatching(/^DynamoDB's address does not speak TLS, or has no .* trusted \(\w+\)$/) as string,
     });
   });
 
@@ -210,6 +223,17 @@ describe('A source', () => {
       reason: 'INVALID_DOCUMENT',
       message: 'the table flagsmith_identities does not have the index it is read by',
     });
+  });
+
+  test.each([
+    'The provided starting key is invalid',
+    'The provided starting key does not match the range key predicate',
+    "Exclusive Start Key must have same size as table's key schema",
+    'Exclusive start key must lie within the segment',
+  ])('whose cursor is refused by "%s" says that it is the cursor', async (words) => {
+    proxy.rule = (operation) => (operation === 'Query' ? dynamoDbError('ValidationException', words) : 'pass');
+    const { failure } = await readUntilFailure(open({ environmentKey: 'env' }));
+    expect(failure).toMatchObject({ reason: 'INVALID_CURSOR' });
   });
 
   test('without credentials says so', async () => {

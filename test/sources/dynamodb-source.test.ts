@@ -101,11 +101,24 @@ describe('The identities of one environment', () => {
     });
   });
 
-  test('are not counted beforehand, and are allotted their ordinals', async () => {
-    await withSource({ environmentKey: 'env' }, async (source) => {
-      expect(await source.estimate(never)).toBeUndefined();
+  test('are at most what the index holds, which is nothing while it is new', async () => {
+    const proxy = await startDynamoDbProxy(server.endpoint);
+    const estimate = () =>
+      withSource({ environmentKey: 'env', endpoint: proxy.endpoint }, (source) => source.estimate(never));
+    expect(await estimate()).toBeUndefined();
+    const index = { IndexName: 'environment_api_key-identifier-index', ItemCount: 3_110 };
+    proxy.rule = () => ({ status: 200, body: { Table: { ItemCount: 4_000, GlobalSecondaryIndexes: [index] } } });
+    expect(await estimate()).toEqual({ total: 3_110, unit: 'identities', isAtMost: true });
+    proxy.rule = () => dynamoDbError('AccessDeniedException');
+    expect(await estimate()).toBeUndefined();
+    await proxy.close();
+  });
+
+  test('are allotted their ordinals', async () => {
+    await withSource({ environmentKey: 'env' }, (source) => {
       expect(source.ordinalMode).toBe('allotted');
       expect(source.name).toBe(`DynamoDB table ${TABLE}, environment env`);
+      return Promise.resolve();
     });
   });
 
@@ -120,6 +133,28 @@ describe('The identities of one environment', () => {
   ])('cannot be read from the cursor %s', async (cursor) => {
     const reading = withSource({ environmentKey: 'env' }, (source) => collect(source, cursor));
     await expect(reading).rejects.toMatchObject({ reason: 'INVALID_CURSOR' });
+  });
+
+  test('with two items each end as Edge itself finds them, wherever pages end and a cursor begins', async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `user-${index}`);
+    const trait = (which: string) => ({ which: { S: which } });
+    const others = names.map((name) =>
+      edgeItem('twice', name, trait('other'), { composite_key: { S: `other_${name}` } }),
+    );
+    await putItems(server.client, [...names.map((name) => edgeItem('twice', name, trait('own'))), ...others]);
+    const options = { environmentKey: 'twice', pageSize: 1 };
+    const pages: SourcePage[] = [];
+    for (let cursor: string | undefined; ; cursor = pages.at(-1)?.cursor) {
+      const next: IteratorResult<SourcePage, unknown> = await withSource(options, (source) =>
+        source.pages(cursor, never).next(),
+      );
+      if (next.done === true) break;
+      pages.push(next.value);
+    }
+    const ended = new Map(
+      pages.flatMap(({ identities }) => identities).map(({ identifier, traits }) => [identifier, traits.get('which')]),
+    );
+    expect(ended).toEqual(new Map(names.toSorted().map((name) => [name, '"own"'])));
   });
 
   test('that are written and deleted meanwhile lose none that stays', async () => {
@@ -163,6 +198,21 @@ describe('The identities of all environments', () => {
     const pages = await withSource({ tableName: table, segments, ...SMALL_PAGES }, collect);
     expect(namesOf(pages).sort()).toEqual(expected.toSorted());
     expect(pages.at(-1)?.position).toBe(expected.length);
+  });
+
+  test('are left out but for one where the table is scanned for that, from behind any cursor', async () => {
+    const options = { tableName: table, environmentKey: 'two', isScanned: true, segments: 3, ...SMALL_PAGES };
+    const pages = await withSource(options, collect);
+    expect(namesOf(pages).sort()).toEqual(expected.filter((name) => name.startsWith('two/')).sort());
+    expect(pages.flatMap(({ skipped }) => skipped)).toEqual([]);
+    expect(pages.at(-1)?.position).toBe(expected.length);
+    const half = Math.floor(pages.length / 2);
+    const rest = await withSource(options, (source) => collect(source, pages[half - 1]?.cursor));
+    expect(namesOf([...pages.slice(0, half), ...rest]).sort()).toEqual(namesOf(pages).sort());
+    for (const other of [{ environmentKey: 'one' }, { isScanned: false }])
+      await expect(
+        withSource({ ...options, ...other }, (source) => collect(source, pages[half]?.cursor)),
+      ).rejects.toMatchObject({ reason: 'INVALID_CURSOR' });
   });
 
   test('come in pages of all segments in turn, also where the consumer is slow', async () => {
@@ -248,7 +298,10 @@ describe('The identities of all environments', () => {
 
 describe('A table that is not as it should be', () => {
   test('is told by name where it is missing, whether queried, scanned or counted', async () => {
-    const refusal = { reason: 'INVALID_DOCUMENT', message: 'DynamoDB has no table absent' };
+    const refusal = {
+      reason: 'INVALID_DOCUMENT',
+      message: `DynamoDB has no table absent in the region ${REGION} for these credentials`,
+    };
     const options = { tableName: 'absent' };
     await expect(withSource({ ...options, environmentKey: 'env' }, collect)).rejects.toMatchObject(refusal);
     await expect(withSource(options, collect)).rejects.toMatchObject(refusal);

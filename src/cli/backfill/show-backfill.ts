@@ -56,9 +56,9 @@ function paceOf(backfill: Backfill): string {
   return parts.filter((part) => part !== '').join(', ');
 }
 
-/** `42 % of 1,000,000`; empty where that is not known. */
-function progressText({ position, total, unit }: Backfill): string {
-  if (position === undefined || total === undefined || total === 0n) return '';
+/** `42 % of 1,000,000`; empty where that is not known, or was an estimate of what is done. */
+function progressText({ state, position, total, unit }: Backfill): string {
+  if (state === BackfillState.DONE || position === undefined || total === undefined || total === 0n) return '';
   const share = Math.min(100, (Number(position) / Number(total)) * 100).toFixed(0);
   return `${share} % of ${unit === BackfillUnit.BYTES ? formatBytes(Number(total)) : formatCount(total)}`;
 }

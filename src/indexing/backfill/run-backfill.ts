@@ -4,6 +4,7 @@ import type { IdentitySource, SourcePage } from '../../core/source.js';
 import {
   type Backfill,
   findBackfill,
+  lastPosition,
   leaseBackfill,
   noteAllRead,
   noteSource,
@@ -76,7 +77,7 @@ async function goThrough(run: BackfillRun, source: IdentitySource, signal: Abort
   };
   checkOrdinals(environment, source);
   if (!backfill.hasReadAll) {
-    const size = await source.estimate(signal);
+    const size = await sizeOf(run, source, signal);
     if (!(await noteSource(database.sql, backfill.id, owner, { name: source.name, size }))) throw new BackfillEnded();
     await readPages(run, source, signal, options);
     if (!(await noteAllRead(database.sql, backfill.id, owner, leaseMs))) throw new BackfillEnded();
@@ -84,6 +85,14 @@ async function goThrough(run: BackfillRun, source: IdentitySource, signal: Abort
   checkContinues();
   if (backfill.isSweeping && !(await hasUnidentified(run))) await sweep(run, checkContinues);
   return completeBackfill(database, environment, backfill, owner);
+}
+
+/** What the last load read says more of an environment than a total that it shares with others. */
+async function sizeOf({ database, environment, backfill }: BackfillRun, source: IdentitySource, signal: AbortSignal) {
+  const size = await source.estimate(signal);
+  if (size?.isAtMost !== true) return size;
+  const total = await lastPosition(database.sql, environment.id, backfill.source);
+  return total === undefined ? size : { total, unit: size.unit };
 }
 
 /** Rows whose identity nobody knows may be of any identity that is missing. */

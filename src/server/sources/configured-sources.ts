@@ -9,7 +9,12 @@ type SourceKind = Exclude<EnvironmentSource, ''>;
 /** The options that say where sources are. */
 export type SourceOptions = Pick<
   Options,
-  'flagsmithDatabaseUrl' | 'dynamodbTable' | 'dynamodbRegion' | 'dynamodbEndpoint' | 'dynamodbReadUnitsPerSecond'
+  | 'flagsmithDatabaseUrl'
+  | 'dynamodbTable'
+  | 'dynamodbRegion'
+  | 'dynamodbEndpoint'
+  | 'dynamodbReadUnitsPerSecond'
+  | 'dynamodbScanSegments'
 >;
 
 /** The sources that this service is configured for. Their modules are loaded when they are first needed. */
@@ -82,6 +87,7 @@ async function openDynamoDb(
     dynamodbRegion: region,
     dynamodbEndpoint: endpoint,
     dynamodbReadUnitsPerSecond: units,
+    dynamodbScanSegments: segments,
   }: SourceOptions,
   environmentKey: string,
 ): Promise<IdentitySource> {
@@ -92,6 +98,7 @@ async function openDynamoDb(
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(units === 0 ? {} : { unitsPerSecond: units }),
+    ...(segments === 0 ? {} : { isScanned: true, segments }),
   });
 }
 

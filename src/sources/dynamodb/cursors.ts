@@ -11,12 +11,15 @@ export type Progress = 'start' | 'done' | TableKey;
 export interface ReadState {
   /** The environment that is queried; absent where the table is scanned. */
   readonly environmentKey?: string | undefined;
+  /** The environment that the table is scanned for; absent where it is for all. */
+  readonly scannedFor?: string | undefined;
   readonly runs: readonly Progress[];
   readonly itemsRead: number;
 }
 
 const StoredState = z.strictObject({
   environmentKey: z.string().optional(),
+  scannedFor: z.string().optional(),
   runs: z.array(z.union([z.enum(['start', 'done']), z.record(z.string(), z.string())])).min(1),
   itemsRead: z.int().min(0),
 });
@@ -27,11 +30,15 @@ export function formatCursor(state: ReadState): string {
 
 /**
  * The state that a cursor holds. The number of its runs is that of the reading it began with, since the keys of a scan belong to their segments. Throws INVALID_CURSOR where it is none of this
- * environment, or none of a scan.
+ * environment, or not of the same kind of reading.
  */
-export function parseCursor(cursor: string, environmentKey: string | undefined): ReadState {
+export function parseCursor(
+  cursor: string,
+  { environmentKey, scannedFor }: Omit<ReadState, 'runs' | 'itemsRead'>,
+): ReadState {
   const parsed = StoredState.safeParse(parseJson(cursor));
-  if (parsed.success && parsed.data.environmentKey === environmentKey) return parsed.data;
+  if (parsed.success && parsed.data.environmentKey === environmentKey && parsed.data.scannedFor === scannedFor)
+    return parsed.data;
   throw new RollcallError('INVALID_CURSOR', 'the cursor is not one of this reading of DynamoDB');
 }
 

@@ -2,9 +2,9 @@ import { DescribeTableCommand, DynamoDBClient, QueryCommand, ScanCommand } from 
 import type { AttributeValue, QueryCommandOutput, TableDescription } from '@aws-sdk/client-dynamodb';
 import { RollcallError } from '../../core/errors.js';
 import type { TableKey } from './cursors.js';
+import type { RunPage } from './interleave-pages.js';
 import type { Patience } from './persist.js';
 import { persist } from './persist.js';
-import type { RunPage } from './read-ahead.js';
 import { ATTRIBUTES } from './read-items.js';
 import type { Item } from './read-traits.js';
 import { explainFailure } from './request-failures.js';
@@ -19,7 +19,10 @@ export interface TableOptions {
 }
 
 /** A page, and the read capacity units that it took. */
-export interface TablePage extends RunPage<Item> {
+export interface TablePage extends RunPage {
+  readonly items: readonly Item[];
+  /** Items that were read for it: with those that were left out. */
+  readonly itemsRead: number;
   readonly units: number;
 }
 
@@ -29,12 +32,19 @@ interface PageRequest {
   readonly limit: number;
 }
 
+/** What is wanted of a table that is scanned. */
+export interface ScannedPart {
+  readonly segment: number;
+  readonly segments: number;
+  readonly environmentKey: string | undefined;
+}
+
 /** Flagsmith's table of Edge identities. All throw SOURCE_UNAVAILABLE, INVALID_DOCUMENT or INVALID_CURSOR, and the signal's reason at once when that fires. */
 export interface IdentityTable {
   /** Items of an environment, ordered by the bytes of their identifiers. */
   query(environmentKey: string, page: PageRequest, signal: AbortSignal): Promise<TablePage>;
-  /** Items of a segment of the table. */
-  scan(segment: number, segments: number, page: PageRequest, signal: AbortSignal): Promise<TablePage>;
+  /** Items of a segment of the table, of all environments or of one. */
+  scan(part: ScannedPart, page: PageRequest, signal: AbortSignal): Promise<TablePage>;
   /** Undefined where these credentials may read the table but not see what it is. */
   describe(signal: AbortSignal): Promise<TableDescription | undefined>;
   close(): void;
@@ -64,7 +74,7 @@ export function openIdentityTable({ tableName, region, endpoint, patience }: Tab
       return await persist(send, patience, signal);
     } catch (error) {
       signal.throwIfAborted();
-      throw explainFailure(error, tableName);
+      throw explainFailure(error, { table: tableName, region: await regionOf(client) });
     }
   };
   const shared = {
@@ -78,17 +88,20 @@ export function openIdentityTable({ tableName, region, endpoint, patience }: Tab
         ...shared,
         ...pageOf(after, limit),
         IndexName: ENVIRONMENT_INDEX,
-        KeyConditionExpression: 'environment_api_key = :environment',
-        ExpressionAttributeValues: { ':environment': { S: environmentKey } },
+        KeyConditionExpression: OF_ENVIRONMENT,
+        ...environmentValue(environmentKey),
       });
       return readOutput(await run(() => client.send(command, { abortSignal: signal }), signal), tableName);
     },
-    async scan(segment, segments, { after, limit }, signal) {
+    async scan({ segment, segments, environmentKey }, { after, limit }, signal) {
       const command = new ScanCommand({
         ...shared,
         ...pageOf(after, limit),
         Segment: segment,
         TotalSegments: segments,
+        ...(environmentKey === undefined
+          ? {}
+          : { FilterExpression: OF_ENVIRONMENT, ...environmentValue(environmentKey) }),
       });
       return readOutput(await run(() => client.send(command, { abortSignal: signal }), signal), tableName);
     },
@@ -106,6 +119,17 @@ export function openIdentityTable({ tableName, region, endpoint, patience }: Tab
   };
 }
 
+const OF_ENVIRONMENT = 'environment_api_key = :environment';
+
+function environmentValue(environmentKey: string) {
+  return { ExpressionAttributeValues: { ':environment': { S: environmentKey } } };
+}
+
+/** Undefined where none is configured. */
+async function regionOf({ config }: DynamoDBClient): Promise<string | undefined> {
+  return config.region().catch(() => undefined);
+}
+
 function pageOf(after: TableKey | undefined, limit: number) {
   return after === undefined ? { Limit: limit } : { Limit: limit, ExclusiveStartKey: toAttributes(after) };
 }
@@ -114,14 +138,16 @@ function toAttributes(key: TableKey): Record<string, AttributeValue> {
   return Object.fromEntries(Object.entries(key).map(([name, text]) => [name, { S: text }]));
 }
 
-type ReadOutput = Pick<QueryCommandOutput, 'Items' | 'LastEvaluatedKey' | 'ConsumedCapacity'>;
+type ReadOutput = Pick<QueryCommandOutput, 'Items' | 'ScannedCount' | 'LastEvaluatedKey' | 'ConsumedCapacity'>;
 
 /** A server that does not say what a page took is thought to take what items of up to 4 KB would. */
 const UNITS_OF_ITEM = 0.5;
 
-function readOutput({ Items: items = [], LastEvaluatedKey, ConsumedCapacity }: ReadOutput, table: string): TablePage {
+function readOutput(output: ReadOutput, table: string): TablePage {
+  const { Items: items = [], LastEvaluatedKey, ConsumedCapacity } = output;
+  const itemsRead = output.ScannedCount ?? items.length;
   const next = LastEvaluatedKey === undefined ? undefined : toTableKey(LastEvaluatedKey, table);
-  return { items, next, units: ConsumedCapacity?.CapacityUnits ?? items.length * UNITS_OF_ITEM };
+  return { items, itemsRead, next, units: ConsumedCapacity?.CapacityUnits ?? itemsRead * UNITS_OF_ITEM };
 }
 
 function toTableKey(attributes: Record<string, AttributeValue>, table: string): TableKey {

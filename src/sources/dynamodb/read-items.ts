@@ -2,6 +2,7 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb';
 import { checkIdentifier } from '../../core/check-identifier.js';
 import { RollcallError } from '../../core/errors.js';
 import type { SkippedRow, SourceIdentity } from '../../core/source.js';
+import type { TableKey } from './cursors.js';
 import type { Item } from './read-traits.js';
 import { readTraits } from './read-traits.js';
 
@@ -22,9 +23,9 @@ export interface ReadItems {
 
 /**
  * The identities of a page's items, in their order. The table's key is the composite key, so an identifier may come twice: within a page the item counts that Edge itself finds, whose composite
- * key is `<environment key>_<identifier>`, else the last; the others are skipped.
+ * key is `<environment key>_<identifier>`, else the last; the others are skipped, also those that follow it on the next page of an index, which begins after the key `after`.
  */
-export function readItems(items: readonly Item[]): ReadItems {
+export function readItems(items: readonly Item[], after?: TableKey): ReadItems {
   const taken = new Map<string, { readonly item: Item; readonly identity: SourceIdentity }>();
   const skipped: SkippedRow[] = [];
   for (const item of items) {
@@ -34,16 +35,20 @@ export function readItems(items: readonly Item[]): ReadItems {
       continue;
     }
     const name = `${read.environmentKey}\0${read.identifier}`;
+    if (after?.['identifier'] === read.identifier && isCanonical(after['composite_key'], read)) {
+      skipped.push(repeated(item, read));
+      continue;
+    }
     const earlier = taken.get(name);
-    const isKept = earlier !== undefined && isCanonical(earlier.item, read);
+    const isKept = earlier !== undefined && isCanonical(earlier.item['composite_key']?.S, read);
     if (earlier !== undefined) skipped.push(repeated(isKept ? item : earlier.item, read));
     if (!isKept) taken.set(name, { item, identity: read });
   }
   return { identities: Array.from(taken.values(), ({ identity }) => identity), skipped };
 }
 
-function isCanonical(item: Item, { environmentKey, identifier }: SourceIdentity): boolean {
-  return item['composite_key']?.S === `${environmentKey}_${identifier}`;
+function isCanonical(compositeKey: string | undefined, { environmentKey, identifier }: SourceIdentity): boolean {
+  return compositeKey === `${environmentKey}_${identifier}`;
 }
 
 function repeated(item: Item, { environmentKey, identifier }: SourceIdentity): SkippedRow {

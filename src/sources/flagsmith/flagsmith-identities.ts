@@ -6,8 +6,8 @@ import { readColumns } from './flagsmith-columns.js';
 import type { FlagsmithDatabase } from './flagsmith-database.js';
 import { IDENTITY_COLUMNS } from './identity-statements.js';
 import { type IdentityScan, scanIdentities } from './identity-scan.js';
-import { readAhead } from './read-ahead.js';
 import { parseCursor, SCAN_START } from './scan-cursor.js';
+import { takeNextEarly } from './take-next-early.js';
 
 export interface FlagsmithIdentityOptions {
   /** What the environment is called here, and what its row has as its id there. */
@@ -40,7 +40,7 @@ export function flagsmithIdentitySource(
     const scan: IdentityScan = { database, columns, decoder, environmentId, pageSize, pace };
     const stopping = new AbortController();
     const items = scanIdentities(scan, start, AbortSignal.any([signal, stopping.signal]));
-    yield* readAhead(items, () => stopping.abort());
+    yield* takeNextEarly(items, () => stopping.abort());
   }
 
   return {

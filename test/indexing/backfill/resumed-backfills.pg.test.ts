@@ -294,6 +294,20 @@ describe('what a process does about backfills', () => {
   });
 });
 
+describe('the total of a source that shares it with other environments', () => {
+  it('is told as it is at first, and is what the last load read from then on', async () => {
+    const shared = (): ReturnType<typeof listedSource> => ({
+      ...listedSource(environment, rows()),
+      estimate: () => Promise.resolve({ total: 1_000, unit: 'identities', isAtMost: true }),
+    });
+    const load = async () => run(fixture.database, environment, await begin(fixture.database, environment), shared());
+    expect(await load()).toMatchObject({ position: 5, total: 1_000, unit: 'identities' });
+    expect(await load()).toMatchObject({ position: 5, total: 5, unit: 'identities' });
+    await fixture.database.sql`update backfill set source = 'file' where environment_id = ${environment.id}`;
+    expect(await load()).toMatchObject({ total: 1_000 });
+  });
+});
+
 describe('rows that a backfill skips', () => {
   it('are kept, the first hundred of them, and counted', async () => {
     const wrong = Array.from({ length: 150 }, (_, number) => ({

@@ -1,7 +1,7 @@
 /**
  * The same items, of which the next is made while one is used. `stop` is called when the reader ends, for whatever reason: it must end what is under way.
  */
-export async function* readAhead<Item>(items: AsyncGenerator<Item>, stop: () => void): AsyncGenerator<Item> {
+export async function* takeNextEarly<Item>(items: AsyncGenerator<Item>, stop: () => void): AsyncGenerator<Item> {
   let next = takeNext(items);
   try {
     for (let taken = await next; taken.done !== true; taken = await next) {

@@ -1,35 +1,32 @@
 import { setMaxListeners } from 'node:events';
 import type { Progress, TableKey } from './cursors.js';
 
-/** A page of a run, and the key that the next one begins after; none where it is the last. */
-export interface RunPage<Item> {
-  readonly items: readonly Item[];
+/** A page of a run: the key that the next one begins after; none where it is the last. */
+export interface RunPage {
   readonly next: TableKey | undefined;
 }
 
-export interface ArrivedPage<Item> extends RunPage<Item> {
-  /** The run's place. */
-  readonly segment: number;
-}
+/** A page, and its run's place. */
+type ArrivedPage<Page> = Page & { readonly segment: number };
 
 /** Reads the page of a run after a key, or its first. */
-type ReadRun<Item> = (segment: number, after: TableKey | undefined, signal: AbortSignal) => Promise<RunPage<Item>>;
+type ReadRun<Page> = (segment: number, after: TableKey | undefined, signal: AbortSignal) => Promise<Page>;
 
 /**
  * The pages of all runs as they arrive: each run's in their order, those of different runs in turn. While a page is consumed the next one of its run is read, and no further. Throws the first
  * failure of a run, and the signal's reason at once when that fires; then, and when the consumer stops, nothing is read any more.
  */
-export async function* readAhead<Item>(
+export async function* interleavePages<Page extends RunPage>(
   runs: readonly Progress[],
-  read: ReadRun<Item>,
+  read: ReadRun<Page>,
   signal: AbortSignal,
-): AsyncGenerator<ArrivedPage<Item>> {
+): AsyncGenerator<ArrivedPage<Page>> {
   const consumer = new AbortController();
   const isOver = AbortSignal.any([signal, consumer.signal]);
   // A few for each run, and no more.
   setMaxListeners(0, isOver);
-  const begin = (segment: number, after: TableKey | undefined): PendingPage<Item> => {
-    const arrival = read(segment, after, isOver).then((page) => ({ segment, ...page }));
+  const begin = (segment: number, after: TableKey | undefined): PendingPage<Page> => {
+    const arrival = read(segment, after, isOver).then((page) => ({ ...page, segment }));
     // It is awaited later, maybe after it failed, and never where the consumer stops before.
     arrival.catch(() => undefined);
     return { segment, arrival };
@@ -51,7 +48,7 @@ export async function* readAhead<Item>(
   }
 }
 
-interface PendingPage<Item> {
+interface PendingPage<Page> {
   readonly segment: number;
-  readonly arrival: Promise<ArrivedPage<Item>>;
+  readonly arrival: Promise<ArrivedPage<Page>>;
 }
