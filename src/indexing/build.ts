@@ -7,7 +7,8 @@ import { countChunks, writeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, type Sql } from '../storage/database.js';
 import { type Environment, readHead, takeRevision } from '../storage/environments.js';
 import { BuildRanges, type Range } from './build-ranges.js';
-import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
+import type { RangeEvaluator } from './evaluate-column.js';
+import { rangeEvaluator } from './evaluate-range.js';
 import { CorruptAtoms, foldAtom } from './fold.js';
 import { BrokenLog, readReplay } from './replay.js';
 import type { CommittedRevision } from './applier.js';
@@ -82,19 +83,24 @@ async function scan(
   const evaluate = await rangeEvaluator(database.sql, environment, atom);
   const ranges = new BuildRanges(database.sql, environment.id, atom.scannedBelow, options.rangeChunks);
   const reading: Promise<ScannedRange>[] = [];
-  for (;;) {
-    checkContinues(options);
+  const readAhead = async (): Promise<void> => {
     while (reading.length < RANGES_AT_ONCE) {
       const range = await ranges.next();
-      if (range === undefined) break;
+      if (range === undefined) return;
       const readNow = (): Promise<ScannedRange> => readRange(database, environment, evaluate, range);
       const read = options.limitReads === undefined ? readNow() : options.limitReads(readNow);
       // Another may fail first.
       read.catch(() => undefined);
       reading.push(read);
     }
+  };
+  for (;;) {
+    checkContinues(options);
+    await readAhead();
     const scanned = await reading.shift();
     if (scanned === undefined) return;
+    // Postgres reads the next while this one is stored.
+    await readAhead();
     await writeRange(database, environment, atom, scanned, options);
   }
 }

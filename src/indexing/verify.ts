@@ -6,7 +6,8 @@ import { nextStoredChunk, readSomeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, runCancellable, type Sql } from '../storage/database.js';
 import { type Environment, readHead } from '../storage/environments.js';
 import { nextLiveOrdinal } from '../storage/scans.js';
-import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
+import type { RangeEvaluator } from './evaluate-column.js';
+import { rangeEvaluator } from './evaluate-range.js';
 import { LogTail } from './log-tail.js';
 
 /** A chunk of an atom that is not what its predicate gives: how many ordinals it lacks and has too many, or that its row is damaged. */

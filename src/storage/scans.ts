@@ -1,7 +1,13 @@
 import type { Sql } from './database.js';
 import { INT8_ARRAY } from './environments.js';
 
-/** One trait of the identities of a range, in step: their distances from the range's start, and JSON texts, each ended by a newline but the last, '' where there is no such trait. */
+/**
+ * How the values of a trait come: 'json' as JSON texts, without newlines; 'bare' as such texts but for strings, which come as they are, newlines included, and null, which
+ * counts as missing.
+ */
+export type TraitForm = 'json' | 'bare';
+
+/** One trait of the identities of a range, in step: their distances from the range's start, and texts, each ended by a newline but the last, '' where there is no such trait. */
 export interface TraitColumn {
   readonly offsets: Uint32Array;
   readonly texts: string;
@@ -60,11 +66,13 @@ export async function readTraitColumn(
   sql: Sql,
   environmentId: number,
   traitKey: string,
+  form: TraitForm,
   from: number,
   until: number,
 ): Promise<TraitColumn> {
+  const value = form === 'bare' ? sql`traits ->> ${traitKey}` : sql`traits -> ${traitKey}`;
   const [row] = await sql`
-    select string_agg(int4send((id - ${from})::int), ''), string_agg(coalesce((traits -> ${traitKey})::varchar(257), ''), E'\\n')
+    select string_agg(int4send((id - ${from})::int), ''), string_agg(coalesce((${value})::varchar(257), ''), E'\\n')
     from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null`.raw();
   return { offsets: unpackOffsets(row?.[0]), texts: row?.[1]?.toString('utf8') ?? '' };
 }
