@@ -16,34 +16,67 @@ import { readOrdinals, scanIdentities } from '../storage/scans.js';
 import { columnEvaluator, type RangeEvaluator, type TraitTest } from './evaluate-column.js';
 import { viewOf } from './writer-catalog.js';
 
+/** An atom as evaluating it needs it; the universe has no definition. */
+export interface EvaluatedAtom {
+  readonly id: number;
+  readonly definition: AtomDefinition | undefined;
+}
+
 /**
- * How to evaluate an atom from stored identities; the universe has no definition. Of atoms on one trait only that is read, as one column, and equal texts are tested
- * once; only atoms that look at more than one trait read every identity.
+ * How to evaluate atoms from stored identities. Of those on one trait only that is read, as one column for all that are on it, and equal texts are tested once; only atoms that
+ * look at more than one trait read every identity.
  */
-export async function rangeEvaluator(
+export async function groupEvaluator(
+  sql: Sql,
+  environment: Environment,
+  atoms: readonly EvaluatedAtom[],
+): Promise<RangeEvaluator> {
+  const columns = new Map<string, { readonly places: number[]; readonly tests: TraitTest[] }>();
+  const parts: { readonly places: readonly number[]; readonly evaluate: RangeEvaluator }[] = [];
+  for (const [place, atom] of atoms.entries()) {
+    const way = await wayOf(sql, environment, atom);
+    if (typeof way === 'function') parts.push({ places: [place], evaluate: way });
+    else {
+      const column = columns.get(way.key) ?? { places: [], tests: [] };
+      column.places.push(place);
+      column.tests.push(way.test);
+      columns.set(way.key, column);
+    }
+  }
+  for (const [key, { places, tests }] of columns)
+    parts.push({ places, evaluate: columnEvaluator(environment.id, key, tests) });
+  return async (tx, from, until) => {
+    const sets = atoms.map(() => new OrdinalSet());
+    for (const { places, evaluate } of parts) {
+      const found = await evaluate(tx, from, until);
+      for (const [at, place] of places.entries()) sets[place] = found[at] ?? new OrdinalSet();
+    }
+    return sets;
+  };
+}
+
+/** By a column that it may share, or by itself. */
+async function wayOf(
   sql: Sql,
   present: Environment,
-  atom: { readonly id: number; readonly definition: AtomDefinition | undefined },
-): Promise<RangeEvaluator> {
-  const { definition } = atom;
+  { id, definition }: EvaluatedAtom,
+): Promise<{ readonly key: string; readonly test: TraitTest } | RangeEvaluator> {
   const environment = { ...present, ...definition?.settings };
-  if (definition === undefined || atom.id === UNIVERSE_ATOM_ID)
+  if (definition === undefined || id === UNIVERSE_ATOM_ID)
     return async (tx, from, until) => {
       const set = new OrdinalSet();
       set.addOffsets(from, await readOrdinals(tx, environment.id, from, until));
-      return set;
+      return [set];
     };
   const list = definition.list === '' ? undefined : await readOperandList(sql, definition.list);
   const property = propertyOf(definition, environment);
-  if (property.kind === 'trait' || property.kind === 'trait-json') {
-    const matches = compileAtomMatcher(definition, list);
-    return columnEvaluator(environment.id, property.key, traitTest(property.kind, matches));
-  }
+  if (property.kind === 'trait' || property.kind === 'trait-json')
+    return { key: property.key, test: traitTest(property.kind, compileAtomMatcher(definition, list)) };
   const index = new AtomIndex(environment);
-  index.add(atom.id, definition, list);
+  index.add(id, definition, list);
   const { traitKeys, any } = dependenciesOf(property);
-  return (tx, from, until) =>
-    evaluateEach(tx, environment, { index, atomId: atom.id, needsTraits: any || traitKeys.length > 0 }, from, until);
+  const atom = { index, atomId: id, needsTraits: any || traitKeys.length > 0 };
+  return async (tx, from, until) => [await evaluateEach(tx, environment, atom, from, until)];
 }
 
 function traitTest(kind: 'trait' | 'trait-json', matches: Matcher): TraitTest {
