@@ -75,7 +75,7 @@ async function wayOf(
   const index = new AtomIndex(environment);
   index.add(id, definition, list);
   const { traitKeys, any } = dependenciesOf(property);
-  const atom = { index, atomId: id, needsTraits: any || traitKeys.length > 0 };
+  const atom = { index, atomId: id, traitKeys: any ? ('all' as const) : traitKeys };
   return async (tx, from, until) => [await evaluateEach(tx, environment, atom, from, until)];
 }
 
@@ -89,12 +89,12 @@ function traitTest(kind: 'trait' | 'trait-json', matches: Matcher): TraitTest {
 async function evaluateEach(
   tx: Sql,
   environment: Environment,
-  atom: { readonly index: AtomIndex; readonly atomId: number; readonly needsTraits: boolean },
+  atom: { readonly index: AtomIndex; readonly atomId: number; readonly traitKeys: readonly string[] | 'all' },
   from: number,
   until: number,
 ): Promise<OrdinalSet> {
   const set = new OrdinalSet();
-  for await (const identities of scanIdentities(tx, environment.id, from, until, atom.needsTraits)) {
+  for await (const identities of scanIdentities(tx, environment.id, from, until, atom.traitKeys)) {
     for (const { id, identifier, keyOverride, traits } of identities) {
       const state = { identifier, keyOverride: keyOverride ?? undefined, traits: splitTraits(traits) };
       if (atom.index.evaluate(atom.atomId, viewOf(environment, id, state))) set.add(id);
