@@ -11,6 +11,9 @@ import { connectTo } from '../world/databases.js';
 import { BUILD } from '../world/load.js';
 import { ENVIRONMENT } from '../world/world.js';
 
+/** As the service builds unless it is told otherwise. */
+const RANGE_CHUNKS = 1;
+
 /** Which atom is built how often, and how many it should have. */
 export const BUILD_WORK = z.object({
   url: z.string(),
@@ -42,7 +45,7 @@ export async function work(argument: unknown): Promise<number[]> {
     await registerAtoms(database, environment, new Map([[key, definition]]));
     const atom = (await readAtoms(database.sql, environment.id)).find((stored) => stored.key === key);
     if (atom === undefined) throw new Error('the atom was not registered');
-    ms.push(await timed(() => buildAtom(database, environment, atom.id, BUILD)));
+    ms.push(await timed(() => buildAtom(database, environment, atom.id, { ...BUILD, rangeChunks: RANGE_CHUNKS })));
     const built: number = (await cardinalities(database.sql, environment.id)).get(atom.id) ?? 0;
     strictEqual(built, expected, 'the atom has whom SQL has');
     await dropAtoms(database, environment, [atom]);

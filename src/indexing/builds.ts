@@ -4,8 +4,9 @@ import { postponeBuild, releaseAtom, type UnleasedAtom } from '../storage/atoms.
 import type { Database } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
 import type { CommittedRevision } from './applier.js';
-import { buildAtom, RANGES_AT_ONCE } from './build.js';
+import { buildAtoms } from './build.js';
 import { rebuildOutdatedAtom } from './catalog-writer.js';
+import { RANGES_AT_ONCE } from './scan-atoms.js';
 
 /** How a process builds, and whom it tells. */
 export interface BuildsOptions {
@@ -48,15 +49,32 @@ export class Builds {
     return this.#stopping.signal.aborted;
   }
 
-  /** Begins to build an atom, unless that is going on. */
-  start(environment: Environment, atom: UnleasedAtom): void {
-    const key = `${atom.environmentId}:${atom.atomId}`;
-    if (this.#running.has(key) || this.#isStopping) return;
-    const building = this.#limitBuilds(async () => (this.#isStopping ? undefined : this.#build(environment, atom)))
-      .then(() => void this.#failures.delete(key))
-      .catch((error: unknown) => this.#postpone(key, atom, error))
-      .finally(() => this.#running.delete(key));
-    this.#running.set(key, building);
+  /** Begins to build atoms of one environment, but for those of which that is going on. Those on one property are built in one scan. */
+  start(environment: Environment, atoms: readonly UnleasedAtom[]): void {
+    if (this.#isStopping) return;
+    const groups = new Map<string, UnleasedAtom[]>();
+    for (const atom of atoms) {
+      if (this.#running.has(keyOf(atom))) continue;
+      // One that failed goes by itself: the others shall not fail with it again.
+      const subject = this.#failures.has(keyOf(atom)) ? keyOf(atom) : atom.subject;
+      const group = groups.get(subject);
+      if (group === undefined) groups.set(subject, [atom]);
+      else group.push(atom);
+    }
+    for (const group of groups.values()) this.#startGroup(environment, group);
+  }
+
+  #startGroup(environment: Environment, group: readonly UnleasedAtom[]): void {
+    const keys = group.map(keyOf);
+    const building = this.#limitBuilds(async () => (this.#isStopping ? undefined : this.#build(environment, group)))
+      .then(() => {
+        for (const key of keys) this.#failures.delete(key);
+      })
+      .catch((error: unknown) => this.#postpone(group, error))
+      .finally(() => {
+        for (const key of keys) this.#running.delete(key);
+      });
+    for (const key of keys) this.#running.set(key, building);
   }
 
   /** Ends what is under way at its next step; a build goes on elsewhere from there, at once. */
@@ -65,25 +83,38 @@ export class Builds {
     await Promise.all(this.#running.values());
   }
 
-  async #build(environment: Environment, { atomId, isOutdated }: UnleasedAtom): Promise<void> {
+  async #build(environment: Environment, group: readonly UnleasedAtom[]): Promise<void> {
     const { signal } = this.#stopping;
     const { rangeChunks, replayMaxBytes, onCommitted, onBuilt } = this.#options;
-    const reset = isOutdated ? await rebuildOutdatedAtom(this.#database, environment, atomId) : undefined;
-    if (reset !== undefined) onCommitted(reset);
+    for (const { atomId, isOutdated } of group) {
+      const reset = isOutdated ? await rebuildOutdatedAtom(this.#database, environment, atomId) : undefined;
+      if (reset !== undefined) onCommitted(reset);
+    }
     const startedAt = performance.now();
-    const how = { owner: this.owner, leaseMs: LEASE_MS, rangeChunks, replayMaxBytes, signal };
-    const built = await buildAtom(this.#database, environment, atomId, { ...how, limitReads: this.#limitReads });
-    if (built !== undefined) {
+    const limitReads = this.#limitReads;
+    const how = { owner: this.owner, leaseMs: LEASE_MS, rangeChunks, replayMaxBytes, signal, limitReads };
+    const left = new Set(group.map(({ atomId }) => atomId));
+    await buildAtoms(this.#database, environment, [...left], how, (atomId, committed) => {
+      left.delete(atomId);
       onBuilt(performance.now() - startedAt);
-      onCommitted(built);
-    } else if (this.#isStopping) await releaseAtom(this.#database.sql, environment.id, atomId, this.owner);
+      onCommitted(committed);
+    });
+    if (this.#isStopping)
+      for (const atomId of left) await releaseAtom(this.#database.sql, environment.id, atomId, this.owner);
   }
 
-  async #postpone(key: string, { environmentId, atomId }: UnleasedAtom, error: unknown): Promise<void> {
+  async #postpone(group: readonly UnleasedAtom[], error: unknown): Promise<void> {
     this.#options.onError(error);
-    const failures = this.#failures.get(key) ?? 0;
-    this.#failures.set(key, failures + 1);
-    const forMs = Math.min(LONGEST_POSTPONEMENT_MS, FIRST_POSTPONEMENT_MS * 2 ** failures);
-    await postponeBuild(this.#database.sql, environmentId, atomId, this.owner, forMs).catch(this.#options.onError);
+    for (const atom of group) {
+      const failures = this.#failures.get(keyOf(atom)) ?? 0;
+      this.#failures.set(keyOf(atom), failures + 1);
+      const forMs = Math.min(LONGEST_POSTPONEMENT_MS, FIRST_POSTPONEMENT_MS * 2 ** failures);
+      const { environmentId, atomId } = atom;
+      await postponeBuild(this.#database.sql, environmentId, atomId, this.owner, forMs).catch(this.#options.onError);
+    }
   }
+}
+
+function keyOf({ environmentId, atomId }: UnleasedAtom): string {
+  return `${environmentId}:${atomId}`;
 }

@@ -35,7 +35,7 @@ export interface MaintenanceOptions {
   readonly onError: (error: unknown) => void;
 }
 
-const BUILDS_PER_LOOK = 16;
+const BUILDS_PER_LOOK = 64;
 const LOOK_FOR_BUILDS_MS = 500;
 const LOOK_AT_LOGS_MS = 1_000;
 const HOUSEKEEPING_MS = 10_000;
@@ -129,10 +129,11 @@ export class Maintenance {
     if (waiting.length === 0) return;
     const environments = new Map<number, Environment>();
     await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
-    for (const atom of waiting) {
-      const environment = environments.get(atom.environmentId);
-      if (environment !== undefined) this.#builds.start(environment, atom);
-    }
+    for (const environment of environments.values())
+      this.#builds.start(
+        environment,
+        waiting.filter(({ environmentId }) => environmentId === environment.id),
+      );
   }
 
   async #foldEach(): Promise<void> {

@@ -6,7 +6,8 @@ import { nextStoredChunk, readSomeChunks } from '../storage/chunks.js';
 import { type Database, inTransaction, runCancellable, type Sql } from '../storage/database.js';
 import { type Environment, readHead } from '../storage/environments.js';
 import { nextLiveOrdinal } from '../storage/scans.js';
-import { type RangeEvaluator, rangeEvaluator } from './evaluate-range.js';
+import type { RangeEvaluator } from './evaluate-column.js';
+import { groupEvaluator } from './evaluate-range.js';
 import { LogTail } from './log-tail.js';
 
 /** A chunk of an atom that is not what its predicate gives: how many ordinals it lacks and has too many, or that its row is damaged. */
@@ -93,7 +94,7 @@ async function verifyChunk(tx: Sql, verifier: Verifier, chunk: number): Promise<
   for (const base of bases) {
     const definition = definitions.get(base.id);
     const evaluate = await evaluatorOf(tx, verifier, { id: base.id, definition });
-    const expected = await evaluate(tx, chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE);
+    const [expected = new OrdinalSet()] = await evaluate(tx, chunk * CHUNK_SIZE, (chunk + 1) * CHUNK_SIZE);
     if (base.id === UNIVERSE_ATOM_ID) identities = expected.size;
     const found = await compare(tx, verifier, base, chunk, expected);
     expected.dispose();
@@ -111,7 +112,7 @@ async function evaluatorOf(
 ): Promise<RangeEvaluator> {
   const known = evaluators.get(atom.id);
   if (known !== undefined) return known;
-  const evaluate = await rangeEvaluator(tx, environment, atom);
+  const evaluate = await groupEvaluator(tx, environment, [atom]);
   if ((atom.definition?.list ?? '') !== '') evaluators.set(atom.id, evaluate);
   return evaluate;
 }

@@ -109,7 +109,7 @@ export const OPTIONS = z.object({
   ),
   buildRangeChunks: option(
     wholeNumber('number', 1, 8),
-    '4',
+    '1',
     'Chunks (65,536 ordinals each) that a build scans in one snapshot; more where few of them are in use',
   ),
   kafkaBrokers: optional(

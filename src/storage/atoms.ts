@@ -266,17 +266,19 @@ export async function releaseAtom(sql: Sql, environmentId: number, atomId: numbe
     where environment_id = ${environmentId} and id = ${atomId} and lease_owner = ${owner}`;
 }
 
-/** An atom that waits for a builder; `isOutdated` is true for one of an earlier semantics version. */
+/** An atom that waits for a builder; `isOutdated` is true for one of an earlier semantics version. Atoms of equal `subject` test the same property. */
 export interface UnleasedAtom {
   readonly environmentId: number;
   readonly atomId: number;
   readonly isOutdated: boolean;
+  readonly subject: string;
 }
 
 /** Atoms that are not built, or of an earlier semantics version, and that nobody but `owner` builds, of live environments that are on, by environment and id. */
 export async function unleasedAtoms(sql: Sql, owner: string, limit: number): Promise<UnleasedAtom[]> {
   return sql<UnleasedAtom[]>`
-    select atom.environment_id as "environmentId", atom.id as "atomId", semantics < ${SEMANTICS_VERSION} as "isOutdated"
+    select atom.environment_id as "environmentId", atom.id as "atomId", semantics < ${SEMANTICS_VERSION} as "isOutdated",
+      concat(definition ->> 'kind', ' ', definition ->> 'property') as subject
     from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null and environment.state <> 'off'
     where (atom.state = 'building' and semantics = ${SEMANTICS_VERSION} or semantics < ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
     order by atom.environment_id, atom.id limit ${limit}`;

@@ -1,7 +1,13 @@
 import type { Sql } from './database.js';
-import { INT8_ARRAY } from './environments.js';
+import { INT8_ARRAY, TEXT_ARRAY } from './environments.js';
 
-/** One trait of the identities of a range, in step: their distances from the range's start, and JSON texts, each ended by a newline but the last, '' where there is no such trait. */
+/**
+ * How the values of a trait come: 'json' as JSON texts, without newlines; 'bare' as such texts but for strings, which come as they are, newlines included, and null, which
+ * counts as missing.
+ */
+export type TraitForm = 'json' | 'bare';
+
+/** One trait of the identities of a range, in step: their distances from the range's start, and texts, each ended by a newline but the last, '' where there is no such trait. */
 export interface TraitColumn {
   readonly offsets: Uint32Array;
   readonly texts: string;
@@ -10,7 +16,7 @@ export interface TraitColumn {
 /** A longer text is cut to one character more (the 257 of the statement). JSON texts of any length would not fit one row together. */
 export const MAX_COLUMN_TEXT = 256;
 
-/** One scanned identity. `traits` is '{}' where the scan does not need them. */
+/** One scanned identity. `traits` is '{}' where the scan needs none of them. */
 export interface ScannedIdentity {
   readonly id: number;
   readonly identifier: string;
@@ -60,11 +66,13 @@ export async function readTraitColumn(
   sql: Sql,
   environmentId: number,
   traitKey: string,
+  form: TraitForm,
   from: number,
   until: number,
 ): Promise<TraitColumn> {
+  const value = form === 'bare' ? sql`traits ->> ${traitKey}` : sql`traits -> ${traitKey}`;
   const [row] = await sql`
-    select string_agg(int4send((id - ${from})::int), ''), string_agg(coalesce((traits -> ${traitKey})::varchar(257), ''), E'\\n')
+    select string_agg(int4send((id - ${from})::int), ''), string_agg(coalesce((${value})::varchar(257), ''), E'\\n')
     from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null`.raw();
   return { offsets: unpackOffsets(row?.[0]), texts: row?.[1]?.toString('utf8') ?? '' };
 }
@@ -96,15 +104,18 @@ function unpackOffsets(packed: Buffer | null | undefined): Uint32Array {
   return new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
 }
 
-/** The live identities of [from, until), by id, in batches of bounded size. */
+/** The live identities of [from, until), by id, in batches of bounded size. Traits come of those that have one of `traitKeys`. */
 export async function* scanIdentities(
   sql: Sql,
   environmentId: number,
   from: number,
   until: number,
-  needsTraits: boolean,
+  traitKeys: readonly string[] | 'all',
 ): AsyncGenerator<ScannedIdentity[]> {
-  const traits = needsTraits ? sql`traits::text` : sql`'{}'`;
+  const traits =
+    traitKeys === 'all'
+      ? sql`traits::text`
+      : sql`case when traits ?| ${sql.array([...traitKeys], TEXT_ARRAY)}::text[] then traits::text else '{}' end`;
   yield* sql<ScannedIdentity[]>`
     select id, coalesce(long_identifier, identifier) as identifier, key_override as "keyOverride", ${traits} as traits
     from identity where environment_id = ${environmentId} and id >= ${from} and id < ${until} and deleted_revision is null order by id

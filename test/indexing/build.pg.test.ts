@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { buildAtom } from '../../src/indexing/build.js';
+import { buildAtom, buildAtoms } from '../../src/indexing/build.js';
 import { dropExpiredAtoms, keepUpAtoms } from '../../src/indexing/atom-upkeep.js';
 import { dropAtoms, rebuildAtom, rebuildOutdatedAtom } from '../../src/indexing/catalog-writer.js';
 import { trim } from '../../src/indexing/fold.js';
@@ -97,6 +97,37 @@ describe('building an atom', () => {
       );
     }
     await expectRight();
+  });
+
+  it('beside others in one scan is right, whatever was scanned of each before, and leaves out what another builds', async () => {
+    for (const [key, property, value] of [
+      ['free', 'plan', 'free'],
+      ['set', 'plan', ''],
+      ['seven', 'n', '7'],
+      ['taken', 'plan', 'other'],
+    ] as const)
+      await putSegment(
+        fixture.database,
+        environment,
+        key,
+        definition([condition(property, value === '' ? 'IS_SET' : 'EQUAL', value)]),
+      );
+    const atoms = await readAtoms(fixture.database.sql, environment.id);
+    const [begun, , , , taken] = atoms;
+    if (begun === undefined || taken === undefined) throw new Error('there are no atoms');
+    await buildAtom(fixture.database, environment, begun.id, { ...buildOptions(), leaseMs: 0, signal: signalAfter(3) });
+    expect((await theAtom()).scannedBelow).toBeGreaterThan(0);
+    const frees = [0, 20].map((user) => setTraits(`user-${user}`, { plan: '"free"' }, user * 2 ** 16));
+    await applyTo(createApplier(fixture.database), environment, ...frees);
+    await leaseAtom(fixture.database.sql, environment.id, taken.id, 'other', 60_000);
+    const ready: number[] = [];
+    const ids = atoms.map(({ id }) => id).reverse();
+    await buildAtoms(fixture.database, environment, ids, buildOptions(), (id) => void ready.push(id));
+    expect(ready).toEqual(atoms.map(({ id }) => id).filter((id) => id !== taken.id));
+    await expectRight();
+    expect(await membersOf(fixture.database, environment, 'free')).toEqual(['user-0', 'user-20']);
+    expect((await membersOf(fixture.database, environment, 'set')).length).toBe(USERS);
+    expect(await membersOf(fixture.database, environment, 'seven')).toEqual(['user-7']);
   });
 
   it('is left alone by others while its lease holds, and is theirs once it ran out', async () => {
