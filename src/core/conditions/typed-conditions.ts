@@ -50,9 +50,9 @@ function litestarPredicate(operator: string, operand: () => TraitValue, leaves: 
     case 'in':
       return litestarIn(operand(), leaves);
     case 'not_in':
-      return not(litestarIn(operand(), leaves));
+      return litestarNotIn(operand(), leaves);
     case 'not_contains':
-      return not(litestarTest('contains', operand(), leaves));
+      return litestarUnless('not_contains', operand(), leaves);
     default: {
       const known = LITESTAR_OPERATORS.find((name) => name === operator);
       return known && litestarTest(known, operand(), leaves);
@@ -82,6 +82,17 @@ function litestarIn(operand: TraitValue, leaves: TypedLeaves): Predicate {
         ? litestarTest('eq', first, leaves)
         : litestarTest('in', items, leaves);
   return items.length === texts.length ? isWithin : or([isWithin, not(leaves.isSet())]);
+}
+
+/** Whether a value is in a list is always known, so that the list's own atom serves; of other operands it may be unknown. */
+function litestarNotIn(operand: TraitValue, leaves: TypedLeaves): Predicate {
+  const isKnown = !isTruthy(operand) || (typeof operand === 'object' && operand !== null && isList(operand));
+  return isKnown ? not(litestarIn(operand, leaves)) : litestarUnless('not_in', operand, leaves);
+}
+
+/** True of a missing value as well, but not of one for which the language cannot tell. */
+function litestarUnless(operator: 'not_in' | 'not_contains', operand: TraitValue, leaves: TypedLeaves): Predicate {
+  return or([not(leaves.isSet()), litestarTest(operator, operand, leaves)]);
 }
 
 function mozhnoPredicate(operator: string, operand: () => TraitValue, leaves: TypedLeaves): Predicate | undefined {
