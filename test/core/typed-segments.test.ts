@@ -248,15 +248,13 @@ function naive(dialect: 'litestar' | 'mozhno', operator: string, operand: TraitV
     return MOZHNO_TESTS[known](readMozhnoOperand(operand))(value);
   }
   if (operator === 'ne') return !naive(dialect, 'eq', operand, value);
-  if (operator === 'not_in') return !naive(dialect, 'in', operand, value);
-  if (operator === 'not_contains') return !naive(dialect, 'contains', operand, value);
   if (value === null) {
     if (operator === 'eq') return operand === null;
+    if (operator.startsWith('not_')) return !naive(dialect, operator.slice(4), operand, value);
     return operator === 'in' && Array.isArray(operand) && operand.includes(null);
   }
   const known = LITESTAR.find((name) => name === operator);
-  if (known === undefined || known === 'ne' || known === 'not_in' || known === 'not_contains')
-    throw new Error(operator);
+  if (known === undefined || known === 'ne') throw new Error(operator);
   return LITESTAR_TESTS[known](operand)(value);
 }
 
