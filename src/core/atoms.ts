@@ -8,7 +8,7 @@ import type { EnvironmentSettings } from './environment-settings.js';
  * The version of what operators mean. Atoms of another version are built again: raise it with any change to an operator,
  * to how a property is resolved, or to the library that matches regular expressions.
  */
-export const SEMANTICS_VERSION = 1;
+export const SEMANTICS_VERSION = 2;
 
 /**
  * What an atom tests: one operator over one property of an identity. No field is ever null, so that equal atoms have

@@ -3,6 +3,7 @@ import type { Client, Transport } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { timestampDate } from '@bufbuild/protobuf/wkt';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { AuditAction, AuditService, AuditSubject } from '../../src/gen/rollcall/v1/audit_service_pb.js';
 import { EnvironmentService, OrdinalMode } from '../../src/gen/rollcall/v1/environment_service_pb.js';
 import { AtomState, EnvironmentState, IndexService } from '../../src/gen/rollcall/v1/index_service_pb.js';
 import { IngestService } from '../../src/gen/rollcall/v1/ingest_service_pb.js';
@@ -40,11 +41,12 @@ afterAll(async () => {
 });
 
 interface Services {
-  readonly environments: Pick<Client<typeof EnvironmentService>, 'create' | 'get' | 'list' | 'delete'>;
+  readonly environments: Pick<Client<typeof EnvironmentService>, 'create' | 'get' | 'list' | 'update' | 'delete'>;
   readonly segments: Client<typeof SegmentService>;
   readonly membership: Client<typeof MembershipService>;
   readonly ingest: Client<typeof IngestService>;
   readonly index: Client<typeof IndexService>;
+  readonly audit: Client<typeof AuditService>;
 }
 
 function over(transport: Transport): Services {
@@ -54,6 +56,7 @@ function over(transport: Transport): Services {
     membership: createClient(MembershipService, transport),
     ingest: createClient(IngestService, transport),
     index: createClient(IndexService, transport),
+    audit: createClient(AuditService, transport),
   };
 }
 
@@ -210,11 +213,32 @@ describe.each(TRANSPORTS)('over %s', (name, connect) => {
     expect((await eventually(() => services.membership.count({ selector, freshness: latest }))).count).toBe(11n);
   });
 
+  it('updates environments', async () => {
+    const { environment } = await services.environments.update({ key, name: 'Renamed' });
+    expect(environment).toMatchObject({ key, name: 'Renamed', project: key });
+    expect((await services.environments.get({ key })).environment).toEqual(environment);
+  });
+
   it('deletes segments and environments', async () => {
     await services.segments.delete({ project: key, key: 'child' });
     await services.segments.delete({ project: key, key: 'young', etag });
     await services.environments.delete({ key });
     expect((await services.environments.list({ project: key })).environments).toEqual([]);
+  });
+
+  it('lists what was done, the newest first, page by page', async () => {
+    const first = await services.audit.listAuditEntries({ project: key, pageSize: 3 });
+    expect(first.entries.map(({ action, subject, key: of }) => [action, subject, of])).toEqual([
+      [AuditAction.DELETED, AuditSubject.ENVIRONMENT, key],
+      [AuditAction.DELETED, AuditSubject.SEGMENT, 'young'],
+      [AuditAction.DELETED, AuditSubject.SEGMENT, 'child'],
+    ]);
+    expect(first.entries[1]?.before).toMatchObject({ key: 'young', description: 'below ten' });
+    const pageToken = first.nextPageToken;
+    const rest = await services.audit.listAuditEntries({ project: key, pageSize: 1_000, pageToken });
+    expect(rest.entries.at(0)).toMatchObject({ action: AuditAction.UPDATED, after: { name: 'Renamed' } });
+    expect(rest.entries.at(-1)).toMatchObject({ action: AuditAction.CREATED, subject: AuditSubject.ENVIRONMENT });
+    expect(rest.nextPageToken).toBe('');
   });
 });
 

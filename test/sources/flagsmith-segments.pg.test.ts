@@ -143,7 +143,7 @@ describe('segments that are broken', () => {
     ['no list', { type: 'ALL' }, 'rules are no list'],
     ['what is no rule', [1], 'rules hold what is no object'],
     ['no type', [{ conditions: [] }], 'a rule has no type'],
-    ['an unknown type', [{ type: 'XOR', conditions: [] }], 'not XOR'],
+    ['an unknown type', [{ type: 'XOR', conditions: [] }], "not 'XOR'"],
     ['conditions that are no list', [{ type: 'ALL', conditions: 'all' }], 'conditions are no list'],
     ['a condition without operator', [{ type: 'ALL', conditions: [{ property: 'a' }] }], 'a condition has no operator'],
     ['a property that is no text', [{ type: 'ALL', conditions: [{ ...CONDITION, property: true }] }], 'is no text'],

@@ -26,12 +26,25 @@ export interface TypedLeaves {
  * operand is not JSON or is a stored list.
  */
 export function typedPredicate(dialect: TypedDialect, condition: Condition, leaves: TypedLeaves): Predicate {
-  const predicate = PREDICATES[dialect](condition.operator, () => readOperand(condition), leaves);
+  const predicate = named(condition, () =>
+    PREDICATES[dialect](condition.operator, () => readOperand(condition), leaves),
+  );
   if (predicate !== undefined) return predicate;
   const operator = condition.operator.slice(0, 100);
   throw new RollcallError('UNKNOWN_OPERATOR', `the operator '${operator}' is not known`, {
     metadata: { operator, property: condition.property },
   });
+}
+
+/** What is wrong with an operand names the condition. */
+function named<Result>({ property, operator, value }: Condition, work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof RollcallError) || error.reason !== 'INVALID_OPERAND') throw error;
+    const metadata = { operator, operand: value, property, ...error.metadata };
+    throw new RollcallError(error.reason, error.message, { metadata, cause: error.cause });
+  }
 }
 
 type PredicateOf = (operator: string, operand: () => TraitValue, leaves: TypedLeaves) => Predicate | undefined;
@@ -50,9 +63,9 @@ function litestarPredicate(operator: string, operand: () => TraitValue, leaves: 
     case 'in':
       return litestarIn(operand(), leaves);
     case 'not_in':
-      return not(litestarIn(operand(), leaves));
+      return litestarNotIn(operand(), leaves);
     case 'not_contains':
-      return not(litestarTest('contains', operand(), leaves));
+      return litestarUnless('not_contains', operand(), leaves);
     default: {
       const known = LITESTAR_OPERATORS.find((name) => name === operator);
       return known && litestarTest(known, operand(), leaves);
@@ -84,6 +97,17 @@ function litestarIn(operand: TraitValue, leaves: TypedLeaves): Predicate {
   return items.length === texts.length ? isWithin : or([isWithin, not(leaves.isSet())]);
 }
 
+/** Whether a value is in a list is always known, so that the list's own atom serves; of other operands it may be unknown. */
+function litestarNotIn(operand: TraitValue, leaves: TypedLeaves): Predicate {
+  const isKnown = !isTruthy(operand) || (typeof operand === 'object' && operand !== null && isList(operand));
+  return isKnown ? not(litestarIn(operand, leaves)) : litestarUnless('not_in', operand, leaves);
+}
+
+/** True of a missing value as well, but not of one for which the language cannot tell. */
+function litestarUnless(operator: 'not_in' | 'not_contains', operand: TraitValue, leaves: TypedLeaves): Predicate {
+  return or([not(leaves.isSet()), litestarTest(operator, operand, leaves)]);
+}
+
 function mozhnoPredicate(operator: string, operand: () => TraitValue, leaves: TypedLeaves): Predicate | undefined {
   const known = operator === 'not_in' ? 'in' : MOZHNO_OPERATORS.find((name) => name === operator);
   if (known === undefined) return undefined;
@@ -95,14 +119,13 @@ function mozhnoPredicate(operator: string, operand: () => TraitValue, leaves: Ty
   return operator === 'not_in' ? and([leaves.isSet(), not(holds)]) : holds;
 }
 
-function readOperand({ property, operator, value, list }: Condition): TraitValue {
-  const metadata = { operator, operand: value, property };
+function readOperand({ operator, value, list }: Condition): TraitValue {
   if (list !== undefined)
-    throw new RollcallError('INVALID_OPERAND', "only Flagsmith's IN takes a stored list as its operand", { metadata });
+    throw new RollcallError('INVALID_OPERAND', "only Flagsmith's IN takes a stored list as its operand");
   try {
     return value === '' ? null : parseTrait(value);
   } catch (cause) {
     const message = `the operand of ${operator} is not JSON: a text stands in double quotes`;
-    throw new RollcallError('INVALID_OPERAND', message, { metadata, cause });
+    throw new RollcallError('INVALID_OPERAND', message, { cause });
   }
 }

@@ -34,7 +34,26 @@ export function readSegments(root: DocumentNode, { format: asked, key }: Documen
   const readBare = BARE[format];
   if (readBare !== undefined && isBare(root, entries, key)) return [bareSegment(format, key, () => readBare(root))];
   if (key !== '') throw keyError('a key is only for a bare list of conditions or rules: these are segments');
+  for (const entry of entries) checkShape(entry, format);
   return entries.map(SEGMENTS[format]);
+}
+
+/** Where a segment's rules stand. */
+const RULE_MEMBERS: Readonly<Record<Dialect, readonly string[]>> = {
+  flagsmith: ['rules'],
+  litestar: ['conditions'],
+  mozhno: ['constraints', 'rules'],
+};
+
+/** Refuses a segment whose rules stand where another format has them: it would have lost them all. */
+function checkShape(entry: DocumentNode, format: Dialect): void {
+  const others = Object.values(RULE_MEMBERS).flat();
+  if (firstMemberOf(entry, ...RULE_MEMBERS[format]) !== undefined || firstMemberOf(entry, ...others) === undefined)
+    return;
+  throw invalidDocument(
+    entry.pointer,
+    `is no segment of the format ${format}: it has no ${RULE_MEMBERS[format][0] ?? ''}`,
+  );
 }
 
 const SEGMENTS: Readonly<Record<Dialect, (node: DocumentNode) => ImportedSegment>> = {

@@ -59,6 +59,13 @@ describe('a segment that cannot be written as it is', () => {
     expect(reasons([{ id: 1, rules: [deep(70)] }])['1']).toMatch(/nested more than/);
   });
 
+  it('has an operand that its operator does not read, and the reason names the property', () => {
+    const rule = { field: 'price', operator: 'gt', values: ['5'], type: 'money' };
+    expect(reasons([{ key: 'm', constraints: [rule] }])['m']).toBe(
+      "INVALID_OPERAND: a rule knows the types string, number, time, semver (property 'price')",
+    );
+  });
+
   it('names a segment or parent that is not there', () => {
     const found = reasons([litestar('a', [inSegment('nowhere')]), litestar('b', [], { parent_segment_id: 'nowhere' })]);
     expect(found['a']).toMatch(/^UNKNOWN_REFERENCE: /);

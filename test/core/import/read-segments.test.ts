@@ -87,18 +87,21 @@ describe('a Flagsmith environment document', () => {
   it('keeps operands that are no texts: integers of any size, lists, none', () => {
     const big = '123456789012345678901234567890';
     const document = `[{"id":1,"rules":[{"type":"ALL","conditions":[{"property":"a","operator":"EQUAL","value":${big}},
-      {"property":"a","operator":"IN","value":["x",${big}]},{"property":"a","operator":"IS_SET","value":null},{"property":"a","operator":"EQUAL","value":true}]}]}]`;
+      {"property":"a","operator":"IN","value":["x",${big}]},{"property":"a","operator":"IS_SET","value":null},{"property":"a","operator":"EQUAL","value":true},
+      {"property":"a","operator":"EQUAL","value":1e16}]}]}]`;
     expect(read(document)[0]?.rules[0]?.conditions.map(({ value }) => value)).toEqual([
       big,
       `["x", ${big}]`,
       '',
-      'true',
+      'True',
+      '1e+16',
     ]);
   });
 
   it('has a problem where a rule is of no known type; the operators are looked at later', () => {
     const [segment] = read([{ id: 1, rules: [{ type: 'XOR', conditions: [] }] }], '', 'flagsmith');
     expect(segment).toMatchObject({ rules: [], problem: { reason: 'INVALID_SEGMENT' } });
+    expect(segment?.problem?.message).toBe("the rule /0/rules/0 is of type ALL, ANY or NONE, not 'XOR'");
   });
 });
 
@@ -233,6 +236,36 @@ describe('what is refused', () => {
     ['lists nested without end', '['.repeat(100_000), ''],
   ])('%s, with the place', (_, document, pointer) => {
     expect(refusal(() => read(document))).toMatchObject({ reason: 'INVALID_DOCUMENT', metadata: { pointer } });
+  });
+
+  it.each([
+    [
+      'flagsmith',
+      [
+        { id: 1, rules: [{ type: 'ALL' }] },
+        { name: 'a', conditions: [] },
+      ],
+    ],
+    [
+      'litestar',
+      [
+        { name: 'a', conditions: [] },
+        { id: 1, rules: [{ type: 'ALL' }] },
+      ],
+    ],
+    [
+      'mozhno',
+      [
+        { name: 'a', constraints: [] },
+        { name: 'b', conditions: [{ attribute: 'a' }] },
+      ],
+    ],
+  ] as const)('a segment of another format among those of %s, which would lose its rules', (format, document) => {
+    for (const asked of [undefined, format])
+      expect(refusal(() => read(document, '', asked))).toMatchObject({
+        reason: 'INVALID_DOCUMENT',
+        metadata: { pointer: '/1' },
+      });
   });
 
   it('bytes that are no UTF-8, and too many', () => {

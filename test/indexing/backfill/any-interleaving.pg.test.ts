@@ -7,6 +7,7 @@ import type { Environment, OrdinalMode } from '../../../src/storage/environments
 import { applyTo, buildAll, createApplier, createFixture, type Fixture, putSegment } from '../../helpers/fixture.js';
 import { listedSource, type ListedSource } from '../../helpers/listed-source.js';
 import { changes, checkProperty, segmentSets, traitMaps } from '../../helpers/random-segments.js';
+import { BackfillOracle, storedTraits } from './backfill-oracle.js';
 import { begin, expectVerified, run, states } from './backfill-world.js';
 
 const USERS = 12;
@@ -38,46 +39,6 @@ const scenarios = fc.constantFrom<OrdinalMode>('allotted', 'given').chain((mode)
 );
 type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never;
 
-/** The source's state with the live changes since the base over it: no revisions, touches or pages. */
-class Oracle {
-  readonly #scanned: Map<string, Map<string, string>>;
-  readonly #live = new Map<string, { isWhole: boolean; isThere: boolean; traits: Map<string, string | null> }>();
-
-  constructor(rows: readonly SourceIdentity[]) {
-    this.#scanned = new Map(rows.map(({ identifier, traits }) => [identifier, new Map(traits)]));
-  }
-
-  /** `stored` is what was there before the base, of which partial changes keep nothing: the scan says what it is now. */
-  apply({ kind, identifier, traits }: Change, stored: ReadonlyMap<string, Map<string, string>>): void {
-    const known = this.#live.get(identifier);
-    if (kind === 'delete') this.#live.set(identifier, { isWhole: true, isThere: false, traits: new Map() });
-    else if (kind === 'upsert') this.#live.set(identifier, { isWhole: true, isThere: true, traits: new Map(traits) });
-    else {
-      const isPart = known === undefined && !this.#scanned.has(identifier);
-      const base = known?.traits ?? (isPart ? (stored.get(identifier) ?? []) : []);
-      const isWhole = known?.isWhole ?? isPart;
-      this.#live.set(identifier, { isWhole, isThere: true, traits: new Map([...base, ...traits]) });
-    }
-  }
-
-  result(): Record<string, Record<string, string>> {
-    const all = new Map(this.#scanned);
-    for (const [identifier, { isWhole, isThere, traits }] of this.#live) {
-      const own = new Map(isWhole ? [] : this.#scanned.get(identifier));
-      for (const [key, text] of traits)
-        if (text === null || text === 'null') own.delete(key);
-        else own.set(key, text);
-      if (isThere) all.set(identifier, own);
-      else all.delete(identifier);
-    }
-    const entries = [...all].map(([identifier, own]): [string, Record<string, string>] => [
-      identifier,
-      Object.fromEntries(own),
-    ]);
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
-  }
-}
-
 async function runScenario({ mode, segments, before, rows, steps: planned, pageSize }: Scenario): Promise<void> {
   const environment = await fixture.environment({ ordinalMode: mode });
   for (const [key, definition] of segments) await putSegment(fixture.database, environment, key, definition);
@@ -87,8 +48,8 @@ async function runScenario({ mode, segments, before, rows, steps: planned, pageS
     const own = { environmentKey: environment.key, identifier: `user-${user}`, traits };
     return mode === 'given' ? { ...own, id: idOf(user) } : own;
   });
-  const stored = await storedTraits(environment);
-  const oracle = new Oracle(listed);
+  const stored = await storedTraits(fixture.database, environment);
+  const oracle = new BackfillOracle(listed);
   const steps = [...planned];
   await load(
     environment,
@@ -131,18 +92,6 @@ async function load(
 
 async function live(environment: Environment, batch: readonly Change[]): Promise<void> {
   if (batch.length > 0) await applyTo(createApplier(fixture.database), environment, ...batch);
-}
-
-async function storedTraits(environment: Environment): Promise<Map<string, Map<string, string>>> {
-  const all = await fixture.database.sql<{ identifier: string; traits: string }[]>`
-    select identifier, coalesce((select json_object_agg(key, value::text) from jsonb_each(traits)), '{}')::text as traits
-    from identity where environment_id = ${environment.id} and deleted_revision is null`;
-  return new Map(
-    all.map(({ identifier, traits }) => [
-      identifier,
-      new Map(Object.entries(JSON.parse(traits) as Record<string, string>)),
-    ]),
-  );
 }
 
 describe('I1, I3, I4, I11: a backfill and live changes in any interleaving', () => {

@@ -1,4 +1,4 @@
-/** The operators of the `litestar` dialect that become atoms; ne, not_in and not_contains compile to negations of theirs. */
+/** The operators of the `litestar` dialect that become atoms; ne compiles to the negation of eq, and not_in of a list to that of in. */
 export const LITESTAR_OPERATORS = [
   'eq',
   'gt',
@@ -6,7 +6,9 @@ export const LITESTAR_OPERATORS = [
   'lt',
   'lte',
   'in',
+  'not_in',
   'contains',
+  'not_contains',
   'starts_with',
   'ends_with',
   'matches',

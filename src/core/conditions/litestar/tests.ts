@@ -21,8 +21,10 @@ export const LITESTAR_TESTS: Readonly<Record<LitestarOperator, (operand: TraitVa
   gte: (operand) => ordered(operand, (order) => order >= 0),
   lt: (operand) => ordered(operand, (order) => order < 0),
   lte: (operand) => ordered(operand, (order) => order <= 0),
-  in: (operand) => (isTruthy(operand) ? (value) => isWithin(value, operand) : () => false),
-  contains: (operand) => (value) => isTruthy(value) && isWithin(operand, value),
+  in: (operand) => (isTruthy(operand) ? (value) => isWithin(value, operand) === true : () => false),
+  not_in: (operand) => (isTruthy(operand) ? (value) => isWithin(value, operand) === false : () => true),
+  contains: (operand) => (value) => isTruthy(value) && isWithin(operand, value) === true,
+  not_contains: (operand) => (value) => !isTruthy(value) || isWithin(operand, value) === false,
   starts_with: (operand) => ofText(pythonText(operand), (text, part) => text.startsWith(part)),
   ends_with: (operand) => ofText(pythonText(operand), (text, part) => text.endsWith(part)),
   matches: compileMatches,
@@ -41,11 +43,12 @@ function ordered(operand: TraitValue, holds: (order: Order) => boolean): TypedTe
   };
 }
 
-/** Python's `item in container`; false where that raises. */
-function isWithin(item: TraitValue, container: TraitValue): boolean {
-  if (typeof container === 'string') return typeof item === 'string' && container.includes(item);
-  if (typeof container !== 'object' || container === null) return false;
+/** Python's `item in container`; undefined where that raises: a number within a text, anything within a number. */
+function isWithin(item: TraitValue, container: TraitValue): boolean | undefined {
+  if (typeof container === 'string') return typeof item === 'string' ? container.includes(item) : undefined;
+  if (typeof container !== 'object' || container === null) return undefined;
   if (isList(container)) return container.some((other) => isEqual(item, other));
+  if (typeof item === 'object' && item !== null) return undefined;
   return typeof item === 'string' && Object.hasOwn(container, item);
 }
 

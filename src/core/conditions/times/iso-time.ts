@@ -3,7 +3,7 @@ import { type CivilTime, dateOfWeek, DAY, HOUR, isDate, MINUTE, SECOND } from '.
 /**
  * Reads an ISO 8601 date, or date and time, as Python's `datetime` does: extended (`2024-05-01T10:00:00.5+02:00`) and basic (`20240501T100000Z`) forms, week
  * dates (`2024-W18-3`), a space or any other character for the `T`, one digit for a month, day, hour, minute or second in the extended form, a comma for the
- * point; digits beyond microseconds are cut. No zone means UTC. Undefined for everything else.
+ * point, one character of ASCII before the zone; digits beyond microseconds are cut. No zone means UTC. Undefined for everything else.
  */
 export function readIsoTime(text: string): CivilTime | undefined {
   return readLoose(text) ?? readStrict(text.replaceAll('Z', '+00:00'));
@@ -36,7 +36,7 @@ function readLooseZone(text: string): number | undefined {
 }
 
 const CLOCK = String.raw`(\d\d)(?::(\d\d)(?::(\d\d))?|(\d\d)(\d\d)?)?(?:[.,](\d+))?`;
-const CLOCK_AND_ZONE = new RegExp(`^${CLOCK}(?:([+-])${CLOCK})?$`);
+const CLOCK_AND_ZONE = new RegExp(`^${CLOCK}(?:([\\x01-*,.-\\x7f])?([+-])${CLOCK})?$`);
 
 function readStrict(text: string): CivilTime | undefined {
   const dateLength = dateLengthOf(text);
@@ -46,7 +46,8 @@ function readStrict(text: string): CivilTime | undefined {
   if (rest === '') return civilTime(date.year, date.month, date.day, 0, 0);
   const match = CLOCK_AND_ZONE.exec([...rest].slice(1).join(''));
   if (match === null) return undefined;
-  const [, hour, minute, second, basicMinute, basicSecond, fraction, sign, ...zone] = match;
+  const [, hour, minute, second, basicMinute, basicSecond, fraction, stray, sign, ...zone] = match;
+  if (stray !== undefined && fraction !== undefined && fraction.length < 6) return undefined;
   const [zoneHour, zoneMinute, zoneSecond, basicZoneMinute, basicZoneSecond, zoneFraction] = zone;
   if (Number(hour) > 23 || Number(minute ?? basicMinute ?? 0) > 59 || Number(second ?? basicSecond ?? 0) > 59)
     return undefined;
