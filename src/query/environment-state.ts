@@ -36,7 +36,9 @@ function failed(key: string, cause: string): RollcallError {
         `changes of the environment '${key}' were passed over while it was off: load all of its identities again`,
         { metadata: { environment: key } },
       )
-    : new RollcallError('ENVIRONMENT_FAILED', `the first load of the environment '${key}' did not complete: ${cause}`, {
-        metadata: { environment: key, cause },
-      });
+    : new RollcallError(
+        'ENVIRONMENT_FAILED',
+        `the first load of the environment '${key}' did not complete: ${cause}; ListBackfills ('rollcall backfill status ${key}') says more`,
+        { metadata: { environment: key, cause } },
+      );
 }
