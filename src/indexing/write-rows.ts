@@ -47,7 +47,7 @@ export function rowsToWrite(changed: readonly Transition[], rows: readonly Found
       patches.push({ id, identifier: row.identifier, patch: { kind: 'free', id, version: row.version } });
     if (after === undefined) continue;
     const { identifier, keyOverride, traits } = after;
-    inserted.push({ id, identifier, keyOverride, traits: joinTraits(traits) });
+    inserted.push({ id, identifier, keyOverride, traits: traits.text });
   }
   return { patches: inLockOrder(patches).map(({ patch }) => patch), inserted: inLockOrder(inserted) };
 }
