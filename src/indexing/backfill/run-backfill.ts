@@ -103,9 +103,9 @@ async function readPages(
   const leaving = new AbortController();
   const pages = source.pages(backfill.cursor ?? undefined, AbortSignal.any([signal, leaving.signal]));
   const next = async (): Promise<ReadyPage | undefined> => {
-    const { done, value } = await pages.next();
-    if (done === true) return undefined;
-    const ready = readyPage(run, value);
+    const item: IteratorResult<SourcePage, unknown> = await pages.next();
+    if (item.done === true) return undefined;
+    const ready = readyPage(run, item.value);
     return areNew ? expectNew(run, ready) : ready;
   };
   const pace = createPace(backfill.identitiesPerSecond);
