@@ -93,7 +93,7 @@ function withLine<Result>(line: number, read: () => Result): Result {
 function readRow(line: number, cells: readonly string[], layout: CsvLayout): FileRow | Problem {
   if (cells.length !== layout.names.length)
     return notTaken(`the row has ${cells.length} cells, the header ${layout.names.length}`);
-  let traits = '';
+  const members: string[] = [];
   const id = layout.idIndex < 0 ? undefined : readId(cells[layout.idIndex]);
   if (layout.idIndex >= 0 && id === undefined)
     return notTaken(
@@ -105,13 +105,21 @@ function readRow(line: number, cells: readonly string[], layout: CsvLayout): Fil
     const text = isSafe(cell) ? readCell(column.type, cell) : readOdd(column, cell);
     if (typeof text !== 'string')
       return text ?? notTaken(`${JSON.stringify(shorten(cell))} in the column ${column.name} is no ${column.type}`);
-    traits += traits === '' ? `{${column.member}${text}` : `, ${column.member}${text}`;
+    members.push(column.member, text, ', ');
   }
   const identifier = cells[layout.identifierIndex] ?? '';
   const problem = isUsual(identifier) ? undefined : identifierProblem(identifier);
   if (problem !== undefined) return problem;
-  const row = { line, identifier, traits: traits === '' ? NO_TRAITS : new UnreadTraits(`${traits}}`) };
+  const row = { line, identifier, traits: traitsOf(members) };
   return id === undefined ? row : { ...row, id };
+}
+
+/** Each is a name, a value and what comes before the next. Joined they are one piece, where what is put together bit by bit would be kept as a tree. */
+function traitsOf(members: string[]): ReadonlyMap<string, string> {
+  if (members.length === 0) return NO_TRAITS;
+  members[0] = `{${members[0] ?? ''}`;
+  members[members.length - 1] = '}';
+  return new UnreadTraits(members.join(''));
 }
 
 const NO_TRAITS: ReadonlyMap<string, string> = new Map();
