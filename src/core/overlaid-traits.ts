@@ -1,4 +1,6 @@
 import type { Change } from './changes.js';
+import { joinTraits } from './trait-text.js';
+import { UnreadTraits } from './unread-traits.js';
 
 /**
  * The traits of an identity as changes leave them, over those that it had before: only what differs is kept, so that a change costs what it brings, not
@@ -25,8 +27,7 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
   /** The traits after a change; the same object where nothing changed. */
   changedBy({ kind, traits, except }: Change): OverlaidTraits {
     const isNew = kind === 'upsert' && this.#before.size === 0 && this.differences.size === 0;
-    if (isNew && except === undefined && traits.size > 0 && hasNoRemovals(traits))
-      return new OverlaidTraits(this.#before, traits);
+    if (isNew && except === undefined && isAnyAndAllSet(traits)) return new OverlaidTraits(this.#before, traits);
     const differences = new Map(this.differences);
     let changed = 0;
     const put = (key: string, text: string | undefined): void => {
@@ -55,6 +56,21 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
     return this.#whole().size;
   }
 
+  /** The text of an object with all the traits, as a jsonb column takes it. */
+  get text(): string {
+    const all = this.#whole();
+    return all instanceof UnreadTraits ? all.text : joinTraits(all);
+  }
+
+  /** What differs takes no more characters than this in the text of an object. */
+  get lengthOfDifferences(): number {
+    // Where it has no blanks it is shorter than the text that they would make, by two of at least six characters.
+    if (this.differences instanceof UnreadTraits) return 2 * this.differences.text.length;
+    let length = 0;
+    for (const [key, text = ''] of this.differences) length += key.length + text.length + 6;
+    return length;
+  }
+
   forEach(visit: (text: string, key: string, traits: ReadonlyMap<string, string>) => void): void {
     this.#whole().forEach((text, key) => visit(text, key, this));
   }
@@ -77,8 +93,8 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
 
   #whole(): ReadonlyMap<string, string> {
     if (this.#all !== undefined) return this.#all;
-    if (this.differences.size === 0) return (this.#all = this.#before);
-    return (this.#all = this.#before.size === 0 && hasNoRemovals(this.differences) ? this.differences : this.#joined());
+    if (this.#before.size === 0 && isAnyAndAllSet(this.differences)) return (this.#all = this.differences);
+    return (this.#all = this.differences.size === 0 ? this.#before : this.#joined());
   }
 
   #joined(): Map<string, string> {
@@ -91,10 +107,11 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
   }
 }
 
-/** A change that lies over nothing and removes nothing is the traits by itself. */
-function hasNoRemovals(texts: ReadonlyMap<string, string | null | undefined>): texts is ReadonlyMap<string, string> {
+/** A change that lies over nothing, sets something and removes nothing is the traits by itself. */
+function isAnyAndAllSet(texts: ReadonlyMap<string, string | null | undefined>): texts is ReadonlyMap<string, string> {
+  if (texts instanceof UnreadTraits) return true;
   for (const text of texts.values()) if (text === null || text === undefined || text === 'null') return false;
-  return true;
+  return texts.size > 0;
 }
 
 const NONE: ReadonlyMap<string, undefined> = new Map();

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
 import { RollcallError } from '../core/errors.js';
 import { encodeFlips, FlipCollector, type RevisionFlips } from '../core/flips.js';
-import { type Database, inTransaction, type Sql } from '../storage/database.js';
+import { askDatabase, type Database, inTransaction, type Sql } from '../storage/database.js';
 import { isTransactionConflict } from '../storage/database-errors.js';
 import {
   allotOrdinals,
@@ -22,6 +22,7 @@ import { mendQuarantine, quarantinedEnvironments } from '../storage/quarantine.j
 import { isAnyTaken, leaveTouches } from './batch-touches.js';
 import { type Group, groupByEnvironment } from './group-batch.js';
 import { prepare, type Prepared } from './prepare-batch.js';
+import { areChangesOf, type NewIdentities, prepareNew, writeNew } from './prepare-new.js';
 import { prepareTogether, type Share } from './prepare-together.js';
 import { coalesce, type NumberedChange } from './working-set.js';
 import { IdentityRace } from './write-rows.js';
@@ -70,9 +71,9 @@ export interface ApplyOptions {
     environment: Environment,
     changes: readonly EnvironmentChange[],
   ) => Promise<readonly EnvironmentChange[]>;
-  /** None of the identities is expected to be there: tried so first, which is faster where it is true. */
-  readonly areNew?: boolean;
-  /** Called when the rows of new identities are on their way, where they were expected to be new. */
+  /** What `prepareNew` made of the same changes: tried so first, which is faster where they are new. */
+  readonly expected?: NewIdentities | undefined;
+  /** Called when the rows of `expected` are on their way: until Postgres has them this process has time for something else. */
   readonly onSent?: () => void;
 }
 
@@ -119,7 +120,7 @@ export class Applier {
    * applied are left out.
    */
   async apply(changes: readonly EnvironmentChange[], options?: ApplyOptions): Promise<AppliedBatch> {
-    if (options?.areNew === true) {
+    if (options?.expected !== undefined) {
       try {
         return await this.#applyOnce(changes, options);
       } catch (error) {
@@ -128,7 +129,7 @@ export class Applier {
     }
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#applyOnce(changes, options === undefined ? undefined : { ...options, areNew: false });
+        return await this.#applyOnce(changes, options === undefined ? undefined : { ...options, expected: undefined });
       } catch (error) {
         const isConflict = error instanceof IdentityRace || isTransactionConflict(error);
         if (!isConflict || attempt === MAX_ATTEMPTS) throw error;
@@ -136,6 +137,14 @@ export class Applier {
       }
       await sleep(Math.random() * Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** attempt));
     }
+  }
+
+  /** Prepares a batch of one environment's identities that are expected to be new, ahead of `apply`, which may find otherwise: then their ordinals are never used. */
+  async prepareNew(environment: Environment, changes: readonly EnvironmentChange[]): Promise<NewIdentities> {
+    return prepareNew(environment, changes, {
+      catalog: this.#catalog(environment),
+      allot: (count) => askDatabase(this.#database, (sql) => allotOrdinals(sql, environment.id, count)),
+    });
   }
 
   async #applyOnce(changes: readonly EnvironmentChange[], options: ApplyOptions | undefined): Promise<AppliedBatch> {
@@ -219,17 +228,11 @@ export class Applier {
     const isLocking = this.#contended.has(environment.key);
     if (isLocking) await lockWriters(tx, environment.id);
     const changes = (await options?.choose?.(tx, environment, group[1])) ?? received;
+    const expected = options?.expected;
+    if (expected !== undefined && areChangesOf(expected, environment.id, changes))
+      return writeNew(tx, environment, expected, options?.onSent ?? (() => undefined));
     const reader = isLocking ? undefined : this.#database.sql;
-    const areNew = options?.areNew ?? false;
-    const onSent = options?.onSent;
-    return prepare(tx, environment, changes, {
-      catalog,
-      allot,
-      isWhole: options === undefined,
-      reader,
-      areNew,
-      onSent,
-    });
+    return prepare(tx, environment, changes, { catalog, allot, isWhole: options === undefined, reader });
   }
 
   #shareOf([environment, changes]: Group): Share {

@@ -1,9 +1,8 @@
-import { setImmediate } from 'node:timers/promises';
 import { RollcallError } from '../core/errors.js';
 import { FlipCollector, type RevisionFlips } from '../core/flips.js';
 import type { Sql } from '../storage/database.js';
 import type { Environment } from '../storage/environments.js';
-import { findIdentities, type FoundIdentity, inLockOrder, lockIdentities, type Wanted } from '../storage/identities.js';
+import { findIdentities, type FoundIdentity, lockIdentities, type Wanted } from '../storage/identities.js';
 import { partsOf } from './batch-parts.js';
 import { FirstFailure } from './first-failure.js';
 import {
@@ -14,7 +13,7 @@ import {
   type Refusal,
   type Transition,
 } from './working-set.js';
-import { beginRows, deletedIds, rowsToWrite, type RowsToWrite, writeRows } from './write-rows.js';
+import { deletedIds, rowsToWrite, type RowsToWrite, writeRows } from './write-rows.js';
 import type { WriterCatalog } from './writer-catalog.js';
 
 /** One environment's share of a batch, its rows written, waiting for its revision. */
@@ -69,10 +68,6 @@ export interface Preparation {
   readonly isWhole: boolean;
   /** Where identities are read ahead, without locks; undefined: under locks, in the transaction. */
   readonly reader: Sql | undefined;
-  /** None of the identities is expected to be there, tombstones included: nothing is read. Where one is, IdentityRace. */
-  readonly areNew?: boolean;
-  /** Called when the rows of new identities are on their way: until Postgres has them this process has time for something else. */
-  readonly onSent?: (() => void) | undefined;
 }
 
 /**
@@ -95,8 +90,7 @@ export async function prepare(
   const parts: WritingPart[] = [];
   try {
     const found = { catalog, flips, failure, parts };
-    if (how.areNew === true) await writeNew(tx, environment, changes, { ...how, ...found });
-    else await writeFound(tx, environment, changes, { ...how, ...found });
+    await writeFound(tx, environment, changes, { ...how, ...found });
     if (how.isWhole) throwFirst(parts.flatMap((part) => part.refused));
     await Promise.all(parts.map(({ writing }) => writing));
   } catch (error) {
@@ -182,42 +176,6 @@ async function writeFound(
   creating.sort((a, b) => a.index - b.index);
   begin({ changes: creating, rows: [], ordinals: await allotFor(missing([], creating), allot) });
 }
-
-/** New identities that are sent at once: while Postgres works on them, what becomes of the next is found. */
-const NEW_IDENTITIES_AT_ONCE = 250;
-
-/** Sends what is to be created, in the order of locks, without reading anything. */
-async function writeNew(
-  tx: Sql,
-  environment: Environment,
-  changes: readonly NumberedChange[],
-  { allot, failure, catalog, flips, parts, onSent }: Writing,
-): Promise<void> {
-  if (changes.length === 0) return;
-  const ordinals = environment.ordinalMode === 'given' ? NO_ORDINALS : await allotFor(missing([], changes), allot);
-  const ordered = inLockOrder(changes.map((change) => ({ id: 0, identifier: change.change.identifier, change })));
-  const rows = await beginRows(tx, environment.id);
-  const write = (some: RowsToWrite): Promise<void> => {
-    rows.write(some);
-    return Promise.resolve();
-  };
-  try {
-    for (let at = 0; at < ordered.length; at += NEW_IDENTITIES_AT_ONCE) {
-      const own = ordered.slice(at, at + NEW_IDENTITIES_AT_ONCE).map(({ change }) => change);
-      parts.push(beginWriting(environment, { changes: own, rows: [], ordinals }, { catalog, flips, failure, write }));
-      // Until then nothing of them is on its way.
-      await setImmediate();
-    }
-  } catch (error) {
-    rows.abort();
-    throw error;
-  }
-  const ended = failure.watch(rows.end());
-  onSent?.();
-  await ended;
-}
-
-const NO_ORDINALS: ReadonlyMap<string, number> = new Map();
 
 /** The changes of identities that are there or only deleted, and those of identities that the batch may create. */
 export function divide(

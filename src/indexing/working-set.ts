@@ -190,8 +190,7 @@ function isDifferent({ before, after }: Transition): boolean {
 
 /** `beforeLength` is that of the text that the traits lie over. */
 function checkTraitsSize(traits: OverlaidTraits, beforeLength: number, index: number): void {
-  let atMost = beforeLength + 2;
-  for (const [key, text = ''] of traits.differences) atMost += key.length + text.length + 6;
+  const atMost = beforeLength + 2 + traits.lengthOfDifferences;
   if (atMost * 3 <= MAX_TRAITS_BYTES || Buffer.byteLength(joinTraits(traits)) <= MAX_TRAITS_BYTES) return;
   throw new RollcallError('INVALID_TRAIT', `the traits of an identity take more than ${MAX_TRAITS_BYTES} bytes`, {
     metadata: { index: String(index) },

@@ -47,7 +47,7 @@ export function rowsToWrite(changed: readonly Transition[], rows: readonly Found
       patches.push({ id, identifier: row.identifier, patch: { kind: 'free', id, version: row.version } });
     if (after === undefined) continue;
     const { identifier, keyOverride, traits } = after;
-    inserted.push({ id, identifier, keyOverride, traits: joinTraits(traits) });
+    inserted.push({ id, identifier, keyOverride, traits: traits.text });
   }
   return { patches: inLockOrder(patches).map(({ patch }) => patch), inserted: inLockOrder(inserted) };
 }
@@ -58,19 +58,9 @@ export async function writeRows(tx: Sql, environmentId: number, { patches, inser
   expectAll(inserted, await insertIdentities(tx, environmentId, inserted).catch(rethrowAsRace));
 }
 
-/** Rows that are sent as they come, and written all at the end. */
-export interface RowStream {
-  readonly write: (rows: RowsToWrite) => void;
-  /** Throws IdentityRace where one of them was there. */
-  readonly end: () => Promise<void>;
-  /** Gives it up, and with it the transaction. */
-  readonly abort: () => void;
-}
-
-/** Begins to write rows of which none is expected to be there. */
-export async function beginRows(tx: Sql, environmentId: number): Promise<RowStream> {
-  const { write, end, abort } = await copyIdentities(tx, environmentId);
-  return { write: ({ inserted }) => write(inserted), end: () => end().catch(rethrowAsAnyRace), abort };
+/** Inserts identities of which none is expected to be there, from their lines. Throws IdentityRace where one of them is. */
+export async function writeLines(tx: Sql, lines: readonly Buffer[], onSent: () => void): Promise<void> {
+  if (lines.length > 0) await copyIdentities(tx, lines, onSent).catch(rethrowAsAnyRace);
 }
 
 /** As `writeRows`, of parts of several environments, in the order of their locks: first what is there, then what is created. */

@@ -234,41 +234,29 @@ export async function insertInEnvironments(
   return count;
 }
 
-/** A stream of identities into the table. */
-export interface IdentityCopy {
-  /** Sends some; Postgres works on them at once. */
-  readonly write: (identities: readonly NewIdentity[]) => void;
-  /** Resolves when all are inserted. */
-  readonly end: () => Promise<void>;
-  /** Gives it up, and with it the transaction. */
-  readonly abort: () => void;
-}
-
 /**
- * Begins to insert identities none of which is there: faster than `insertIdentities`, and where another holds an id, a tombstone too, or an identifier, it fails, as a unique violation or, where that shows only at the end, as a
- * transaction that failed. Until its end the transaction can do nothing else.
+ * Inserts identities none of which is there, from the lines of `linesOf`: faster than `insertIdentities`, and where another holds an id, a tombstone too, or an identifier, it fails, as a unique violation or, where that shows only at
+ * the end, as a transaction that failed. `onSent` is called when they are on their way: until Postgres has them this process has time for something else.
  */
-export async function copyIdentities(sql: Sql, environmentId: number): Promise<IdentityCopy> {
+export async function copyIdentities(sql: Sql, lines: readonly Buffer[], onSent: () => void): Promise<void> {
   const copying = await sql`
     copy identity (environment_id, id, identifier, long_identifier, key_override, traits) from stdin`.writable();
   let failure: Error | undefined;
   copying.once('error', (error) => {
     failure = error;
   });
-  return {
-    write: (identities) => void copying.write(linesOf(environmentId, identities)),
-    async end() {
-      copying.end();
-      // The driver tells nobody of what fails at the end of a copy; the next statement fails by it.
-      await sql`select 1`.catch((error: unknown) => {
-        throw failure ?? error;
-      });
-    },
-    abort: () => void copying.destroy(new Error('given up')),
-  };
+  for (const some of lines) copying.write(some);
+  copying.end();
+  // The driver tells nobody of what fails at the end of a copy; the next statement fails by it.
+  const ended = sql`select 1`.catch((error: unknown) => {
+    throw failure ?? error;
+  });
+  onSent();
+  await ended;
 }
 
-function linesOf(environmentId: number, identities: readonly NewIdentity[]): string {
+/** Identities as `copyIdentities` takes them. */
+export function linesOf(environmentId: number, identities: readonly NewIdentity[]): Buffer {
   let lines = '';
   for (const { id, identifier, keyOverride, traits } of identities) {
     const stored = storedIdentifier(identifier);
@@ -276,7 +264,7 @@ function linesOf(environmentId: number, identities: readonly NewIdentity[]): str
     const override = keyOverride === undefined ? NULL_FIELD : copyField(keyOverride);
     lines += `${environmentId}\t${id}\t${copyField(stored)}\t${long}\t${override}\t${copyField(traits)}\n`;
   }
-  return lines;
+  return Buffer.from(lines);
 }
 
 /** Postgres's text format of COPY. */

@@ -2,15 +2,23 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Change } from '../../src/core/changes.js';
 import { OverlaidTraits } from '../../src/core/overlaid-traits.js';
+import { joinTraits } from '../../src/core/trait-text.js';
+import { UnreadTraits } from '../../src/core/unread-traits.js';
 import { changeTraits } from '../helpers/change-traits.js';
 
 const keys: fc.Arbitrary<string> = fc.constantFrom('a', 'b', 'c', 'd');
 const texts = fc.constantFrom('1', '2', '"x"', 'null', null);
 const stored = fc.uniqueArray(fc.tuple(keys, fc.constantFrom('1', '2')), { selector: ([key]) => key });
+const unread = fc
+  .array(fc.tuple(keys, fc.constantFrom('1', '2', '"x"')), { minLength: 1, maxLength: 6 })
+  .map((members) => new UnreadTraits(`{${members.map(([key, text]) => `"${key}":${text}`).join(',')}}`));
 const changes: fc.Arbitrary<Change> = fc.record({
   kind: fc.constantFrom('upsert', 'set_traits'),
   identifier: fc.constant('i'),
-  traits: fc.uniqueArray(fc.tuple(keys, texts), { selector: ([key]) => key }).map((traits) => new Map(traits)),
+  traits: fc.oneof(
+    fc.uniqueArray(fc.tuple(keys, texts), { selector: ([key]) => key }).map((traits) => new Map(traits)),
+    unread,
+  ),
 });
 
 describe('traits over those before', () => {
@@ -35,6 +43,9 @@ describe('traits over those before', () => {
           expect(traits.has(key)).toBe(expected.has(key));
         }
         expect(traits.size).toBe(expected.size);
+        const text = joinTraits(expected);
+        expect(JSON.parse(traits.text)).toEqual(JSON.parse(text));
+        if (before.size === 0) expect(traits.lengthOfDifferences).toBeGreaterThanOrEqual(text.length - 2);
         expect(before).toEqual(new Map(entries));
       }),
     );

@@ -12,14 +12,18 @@ import {
 } from '../../src/gen/rollcall/v1/index_service_pb.js';
 import { RuleType } from '../../src/gen/rollcall/v1/segment_pb.js';
 import {
+  all,
+  apply,
+  condition,
   connectClients,
   draftSelector,
   eventually,
+  int,
+  putSegment,
   reasonOf,
+  segmentSelector,
   startTestRollcall,
   upsert,
-  int,
-  apply,
 } from '../helpers/rollcall.js';
 import type { TestRollcall } from '../helpers/rollcall.js';
 import { errorInfoOf, errorOf } from '../helpers/grpc-client.js';
@@ -127,6 +131,28 @@ describe('a load', () => {
     });
     const again = await load({ environment }, gzipSync(content), 1);
     expect(again.backfill).toMatchObject({ identitiesRead: 2n, identitiesChanged: 0n });
+  });
+
+  it('of pages of new identities, of which some repeat a trait, an identifier or one of a page before, fills the atoms', async () => {
+    const environment = await createEnvironment();
+    const segment = `odd-${environment}`;
+    await putSegment(server, segment, [all(condition('odd', 'EQUAL', 'yes'))], environment);
+    const line = (n: number) =>
+      `{"identifier":"user-${n}","traits":{"n":${n},"odd":"${n % 2 === 1 ? 'yes' : 'no'}"}}\n`;
+    const rows = Array.from({ length: 22_000 }, (_, n) => line(n));
+    rows[7_001] = '{"identifier":"user-7001","traits":{"odd":"yes","n":1,"odd":"no"}}\n';
+    rows[12_002] = line(12_001).replace('yes', 'no');
+    rows[17_001] = line(3).replace('yes', 'no');
+    const { backfill } = await load({ environment }, rows.join(''));
+    expect(backfill).toMatchObject({ state: BackfillState.DONE, identitiesRead: 22_000n });
+    const { count } = await server.membership.count({
+      selector: segmentSelector(segment, environment),
+      freshness: { level: { case: 'latest', value: true } },
+    });
+    // Odd ones but for 7001, 12001, 3 and 17001, which is not there.
+    expect(count).toBe(10_996n);
+    expect(await countIn(environment)).toBe(21_998);
+    expect((await server.index.verify({ environment })).differences).toEqual([]);
   });
 
   it('reads ten columns of CSV by their types, over lines and quotes', async () => {

@@ -7,35 +7,58 @@ import { mendQuarantine, quarantinedEnvironments } from '../../storage/quarantin
 import { insertScanned } from '../../storage/touches.js';
 import type { ApplyOptions, EnvironmentChange, RefusedChange } from '../applier.js';
 import type { Prepared } from '../prepare-batch.js';
+import type { NewIdentities } from '../prepare-new.js';
 import { IdentityRace } from '../write-rows.js';
 import { applyBeside, type BackfillOutcome, type BackfillRun } from './backfill-run.js';
 import { BackfillEnded } from './end-backfill.js';
 
-/** Identities of one page, or of a piece of it; the cursor moves with the last piece. */
+/** A page, and what it changes. */
+export interface ReadyPage {
+  readonly page: SourcePage;
+  readonly changes: readonly EnvironmentChange[];
+  /** Where its identities are expected to be new. */
+  readonly expected: NewIdentities | undefined;
+}
+
+/** Changes of one page, or of a piece of it; the cursor moves with the last piece. */
 interface Piece {
-  readonly identities: readonly SourceIdentity[];
+  readonly changes: readonly EnvironmentChange[];
   readonly end: (Pick<SourcePage, 'cursor' | 'position' | 'skipped'> & { readonly identitiesRead: number }) | undefined;
 }
 
-type HowNew = Pick<ApplyOptions, 'areNew' | 'onSent'>;
-const NOT_NEW: HowNew = { areNew: false };
+/** What a page of the source changes. */
+export function readyPage({ environment }: BackfillRun, page: SourcePage): ReadyPage {
+  const changes = page.identities.filter(({ environmentKey }) => environmentKey === environment.key).map(changeOf);
+  return { page, changes, expected: undefined };
+}
+
+/** The page with what is found ahead where its identities are new. Should that fail, so will the page itself, and tell by what. */
+export async function expectNew({ applier, environment }: BackfillRun, ready: ReadyPage): Promise<ReadyPage> {
+  if (ready.expected !== undefined) return ready;
+  const expected = await applier.prepareNew(environment, ready.changes).catch(() => undefined);
+  return { ...ready, expected };
+}
 
 /**
  * Applies a page of a source: its identities, the place where it ends and what it skipped commit together (I2). Of rows with the same identifier the last counts. Where live changes of the same
- * identities keep coming in between, it goes in smaller pieces. With `areNew` it is tried first as if none of them were there, and
- * `onSent` is called when they are on their way. Whether none was.
+ * identities keep coming in between, it goes in smaller pieces. Where its identities are expected to be new it is tried so first, and `onSent` is called when they are on their way. Whether none was there.
  */
-export async function applyPage(run: BackfillRun, page: SourcePage, how: HowNew): Promise<boolean> {
-  const identities = page.identities.filter(({ environmentKey }) => environmentKey === run.environment.key);
-  const { cursor, position, skipped } = page;
-  const end = { cursor, skipped, identitiesRead: identities.length, ...(position === undefined ? {} : { position }) };
-  return applyPiece(run, { identities, end }, how);
+export async function applyPage(
+  run: BackfillRun,
+  { page: { cursor, position, skipped }, changes, expected }: ReadyPage,
+  onSent: () => void,
+): Promise<boolean> {
+  const end = { cursor, skipped, identitiesRead: changes.length, ...(position === undefined ? {} : { position }) };
+  return applyPiece(run, { changes, end }, { expected, onSent });
 }
 
-async function applyPiece(run: BackfillRun, piece: Piece, how: HowNew): Promise<boolean> {
-  const { identities, end } = piece;
+async function applyPiece(
+  run: BackfillRun,
+  piece: Piece,
+  how: Pick<ApplyOptions, 'expected' | 'onSent'>,
+): Promise<boolean> {
+  const { changes, end } = piece;
   let wereNew = false;
-  const changes = identities.map((identity, index) => changeOf(identity, index));
   const finish = async (tx: Sql, done: BackfillOutcome): Promise<void> => {
     wereNew = !done.outcome.prepared.some(({ parts }) => parts.some(({ rows }) => rows.some(({ isLive }) => isLive)));
     await note(tx, run, piece, done);
@@ -44,10 +67,10 @@ async function applyPiece(run: BackfillRun, piece: Piece, how: HowNew): Promise<
     await applyBeside(run, changes, finish, how);
     return wereNew;
   } catch (error) {
-    if (!(error instanceof IdentityRace) || identities.length < 2) throw error;
-    const half = Math.ceil(identities.length / 2);
-    await applyPiece(run, { identities: identities.slice(0, half), end: undefined }, NOT_NEW);
-    return applyPiece(run, { identities: identities.slice(half), end }, NOT_NEW);
+    if (!(error instanceof IdentityRace) || changes.length < 2) throw error;
+    const half = Math.ceil(changes.length / 2);
+    await applyPiece(run, { changes: changes.slice(0, half), end: undefined }, {});
+    return applyPiece(run, { changes: changes.slice(half), end }, {});
   }
 }
 

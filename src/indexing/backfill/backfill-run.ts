@@ -33,7 +33,7 @@ export async function applyBeside(
   run: BackfillRun,
   changes: readonly EnvironmentChange[],
   note: (tx: Sql, outcome: BackfillOutcome) => Promise<void>,
-  how: Pick<ApplyOptions, 'areNew' | 'onSent'> = {},
+  how: Pick<ApplyOptions, 'expected' | 'onSent'> = {},
 ): Promise<void> {
   const { environment, backfill } = run;
   let untouched: Untouched = { changes: [], revision: 0 };

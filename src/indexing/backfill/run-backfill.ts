@@ -15,7 +15,7 @@ import type { Database } from '../../storage/database.js';
 import { toRollcallError } from '../../storage/database-errors.js';
 import type { Environment } from '../../storage/environments.js';
 import type { Applier, CommittedRevision } from '../applier.js';
-import { applyPage } from './apply-page.js';
+import { applyPage, expectNew, type ReadyPage, readyPage } from './apply-page.js';
 import type { BackfillRun } from './backfill-run.js';
 import { BackfillEnded, completeBackfill, failBackfill } from './end-backfill.js';
 import { sweep } from './sweep.js';
@@ -101,7 +101,7 @@ async function hasUnidentified({ database, environment, backfill }: BackfillRun)
   return now === undefined || now.rowsUnidentified > 0;
 }
 
-/** The next page is read while one is applied; where it is of new identities, once those are on their way, so that Postgres does not wait for both. */
+/** The next page is read while one is applied; where that is of new identities, once they are on their way, and the next is made ready too: so Postgres and this process work side by side. */
 async function readPages(
   run: BackfillRun,
   source: IdentitySource,
@@ -111,28 +111,32 @@ async function readPages(
   const { backfill } = run;
   const leaving = new AbortController();
   const pages = source.pages(backfill.cursor ?? undefined, AbortSignal.any([signal, leaving.signal]));
-  const next = (): Promise<IteratorResult<SourcePage, unknown>> => {
-    const reading = pages.next();
-    reading.catch(() => undefined);
-    return reading;
+  const next = async (): Promise<ReadyPage | undefined> => {
+    const item: IteratorResult<SourcePage, unknown> = await pages.next();
+    if (item.done === true) return undefined;
+    const ready = readyPage(run, item.value);
+    return areNew ? expectNew(run, ready) : ready;
   };
   const pace = createPace(backfill.identitiesPerSecond);
   let areNew = false;
-  let reading: ReturnType<typeof next> | undefined = next();
+  let reading: ReturnType<typeof next> | undefined;
   const readOn = (): void => {
-    reading ??= next();
+    if (reading !== undefined) return;
+    reading = next();
+    reading.catch(() => undefined);
   };
   try {
     for (;;) {
-      const { done, value } = await (reading ?? next());
+      readOn();
+      const read = await reading;
       reading = undefined;
-      if (done === true) return;
+      if (read === undefined) return;
       if (signal.aborted) throw new BackfillEnded();
       if (!areNew) readOn();
-      areNew = await applyPage(run, value, { areNew, onSent: readOn });
+      areNew = await applyPage(run, areNew ? await expectNew(run, read) : read, readOn);
       readOn();
-      onPage?.(value);
-      await pace(value.identities.length, signal);
+      onPage?.(read.page);
+      await pace(read.page.identities.length, signal);
     }
   } finally {
     leaving.abort();

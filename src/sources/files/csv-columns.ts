@@ -14,6 +14,8 @@ export interface ColumnChoice {
 /** A column that becomes a trait. */
 export interface TraitColumn {
   readonly name: string;
+  /** What comes before its value in a JSON object. */
+  readonly member: string;
   readonly index: number;
   readonly type: ColumnType;
 }
@@ -41,7 +43,12 @@ export function layOutColumns(names: readonly string[], choice: ColumnChoice): C
   const identifierIndex = names.indexOf(identifierColumn);
   const idIndex = choice.idColumn === undefined ? -1 : names.indexOf(choice.idColumn);
   const traitColumns = names
-    .map((name, index) => ({ name, index, type: choice.types.get(name) ?? ('string' as const) }))
+    .map((name, index) => ({
+      name,
+      member: `${JSON.stringify(name)}: `,
+      index,
+      type: choice.types.get(name) ?? ('string' as const),
+    }))
     .filter(({ index }) => index !== identifierIndex && index !== idIndex);
   return { names, identifierColumn, identifierIndex, idIndex, traitColumns };
 }

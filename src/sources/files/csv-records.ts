@@ -1,5 +1,6 @@
 import { MAX_IDENTIFIER_LENGTH } from '../../core/changes.js';
 import { RollcallError } from '../../core/errors.js';
+import { UnreadTraits } from '../../core/unread-traits.js';
 import { readCell } from './column-types.js';
 import { readCells } from './csv-cells.js';
 import { type ColumnChoice, type CsvLayout, layOutColumns, type TraitColumn } from './csv-columns.js';
@@ -92,7 +93,7 @@ function withLine<Result>(line: number, read: () => Result): Result {
 function readRow(line: number, cells: readonly string[], layout: CsvLayout): FileRow | Problem {
   if (cells.length !== layout.names.length)
     return notTaken(`the row has ${cells.length} cells, the header ${layout.names.length}`);
-  const traits = new Map<string, string>();
+  const members: string[] = [];
   const id = layout.idIndex < 0 ? undefined : readId(cells[layout.idIndex]);
   if (layout.idIndex >= 0 && id === undefined)
     return notTaken(
@@ -104,13 +105,24 @@ function readRow(line: number, cells: readonly string[], layout: CsvLayout): Fil
     const text = isSafe(cell) ? readCell(column.type, cell) : readOdd(column, cell);
     if (typeof text !== 'string')
       return text ?? notTaken(`${JSON.stringify(shorten(cell))} in the column ${column.name} is no ${column.type}`);
-    traits.set(column.name, text);
+    members.push(column.member, text, ', ');
   }
   const identifier = cells[layout.identifierIndex] ?? '';
   const problem = isUsual(identifier) ? undefined : identifierProblem(identifier);
   if (problem !== undefined) return problem;
-  return id === undefined ? { line, identifier, traits } : { line, identifier, id, traits };
+  const row = { line, identifier, traits: traitsOf(members) };
+  return id === undefined ? row : { ...row, id };
 }
+
+/** Each is a name, a value and what comes before the next. Joined they are one piece, where what is put together bit by bit would be kept as a tree. */
+function traitsOf(members: string[]): ReadonlyMap<string, string> {
+  if (members.length === 0) return NO_TRAITS;
+  members[0] = `{${members[0] ?? ''}`;
+  members[members.length - 1] = '}';
+  return new UnreadTraits(members.join(''));
+}
+
+const NO_TRAITS: ReadonlyMap<string, string> = new Map();
 
 /** A cell that may be too large for a trait, or hold a NUL. */
 function readOdd({ name, type }: TraitColumn, cell: string): string | Problem | undefined {

@@ -1,8 +1,9 @@
-import { DEFAULT_TRAIT_LIMITS } from '../../core/check-trait.js';
 import { MAX_IDENTIFIER_LENGTH } from '../../core/changes.js';
+import { UnreadTraits } from '../../core/unread-traits.js';
 import type { MemberChoice } from './careful-line.js';
 import type { FileRow } from './file-row.js';
 import { JsonScanner } from './json-scanner.js';
+import { MAX_FAST_NAME } from './usual-object.js';
 
 /** Reads a line of NDJSON without building it; undefined where it is not as programs usually write it, or wrong. */
 export type ReadFast = (text: string, from: number, to: number) => Omit<FileRow, 'line'> | undefined;
@@ -17,7 +18,7 @@ export function createFastReader({ identifierMember, idMember, keepsNulls = fals
     const others = new Map<string, string>();
     let identifier: string | undefined;
     let id: number | undefined;
-    let traits: Map<string, string> | undefined;
+    let traits: ReadonlyMap<string, string> | undefined;
     let place = 0;
     do {
       const name = readName(scanner, memberNames, place++);
@@ -48,7 +49,13 @@ export function createFastReader({ identifierMember, idMember, keepsNulls = fals
   };
 }
 
-function readTraits(scanner: JsonScanner, names: string[], keepsNulls: boolean): Map<string, string> | undefined {
+function readTraits(
+  scanner: JsonScanner,
+  names: string[],
+  keepsNulls: boolean,
+): ReadonlyMap<string, string> | undefined {
+  const text = scanner.usualObject();
+  if (text !== undefined) return new UnreadTraits(text);
   if (!scanner.take(OPENING_BRACE)) return undefined;
   const traits = new Map<string, string>();
   if (scanner.take(CLOSING_BRACE)) return traits;
@@ -79,9 +86,6 @@ function readName(scanner: JsonScanner, names: string[], place: number): string 
 }
 
 const MAX_EXPECTED = 200;
-
-/** Of no more characters than this no name is too long, whatever they are. */
-const MAX_FAST_NAME = Math.floor(DEFAULT_TRAIT_LIMITS.maxKeyBytes / 3);
 
 function readIdentifier(scanner: JsonScanner): string | undefined {
   const identifier = scanner.peek() === QUOTE ? scanner.plainString() : integerOf(scanner.value());

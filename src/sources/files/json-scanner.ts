@@ -1,5 +1,6 @@
 import { checkTrait, DEFAULT_TRAIT_LIMITS } from '../../core/check-trait.js';
 import { formatTrait, parseTrait } from '../../core/trait-text.js';
+import { endOfUsualObject, MAX_FAST_CHARACTERS, MAX_FAST_DIGITS } from './usual-object.js';
 
 /**
  * Goes over a JSON text that is probably what programs write, without building it: each value is given as its own text, in the form of `trait-text.ts` and
@@ -65,6 +66,16 @@ export class JsonScanner {
     if (code === MINUS || (code >= ZERO && code <= NINE)) return this.#number();
     if (code === OPENING_BRACE || code === OPENING_BRACKET) return this.#careful(this.#endOfNested());
     return this.#word();
+  }
+
+  /** Goes over an object with at least one member, if each is a trait that is not null and whose text is its own form; gives its text. Else nothing is gone over. */
+  usualObject(): string | undefined {
+    if (this.peek() !== OPENING_BRACE) return undefined;
+    const end = endOfUsualObject(this.#text, this.#at);
+    if (end < 0 || end > this.#end) return undefined;
+    const text = this.#text.slice(this.#at, end);
+    this.#at = end;
+    return text;
   }
 
   #quoted(): string | undefined {
@@ -134,8 +145,6 @@ function endOfString(text: string, from: number): number {
   }
 }
 
-/** Of no more characters than this no text is too large for a trait, whatever they are. */
-const MAX_FAST_CHARACTERS = Math.floor(DEFAULT_TRAIT_LIMITS.maxValueBytes / 3) - 2;
 const UNUSUAL = /[\u0000-\u001f\\]/;
 const WORDS = ['true', 'false', 'null'];
 
@@ -144,7 +153,6 @@ export function isUsualNumber(text: string): boolean {
   return text.length <= MAX_FAST_DIGITS && USUAL_NUMBER.test(text) && text !== '-0' && text !== '-0.0';
 }
 
-const MAX_FAST_DIGITS = 15;
 const USUAL_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.(?:0|[0-9]*[1-9]))?$/;
 
 /** A digit, point, sign or exponent. */

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type MemberChoice, readCarefully } from '../../../src/sources/files/careful-line.js';
+import { UnreadTraits } from '../../../src/core/unread-traits.js';
+import { type MemberChoice, readCarefully, type Reading } from '../../../src/sources/files/careful-line.js';
 import { createFastReader } from '../../../src/sources/files/fast-line.js';
 
 const CHOICES: readonly MemberChoice[] = [
@@ -16,13 +17,15 @@ function agrees(line: string, { choice, readFast }: (typeof readers)[number]): b
   const fast = readFast(`${before}${line}\n{"identifier":"after"}\n`, before.length, before.length + line.length);
   if (fast === undefined) return false;
   const careful = readCarefully(line, choice);
-  const sorted = (row: object) =>
-    'traits' in row && row.traits instanceof Map
-      ? { ...row, traits: new Map<unknown, unknown>([...row.traits].sort()) }
-      : row;
+  const sorted = (row: Reading) => ('traits' in row ? { ...row, traits: new Map([...row.traits].sort()) } : row);
   expect(sorted(fast)).toEqual(sorted(careful));
+  if (fast.traits instanceof UnreadTraits) expect(readObject(fast.traits.text)).toEqual(readMembers(fast.traits));
   return true;
 }
+
+const readObject = (text: string): unknown => JSON.parse(text);
+const readMembers = (traits: ReadonlyMap<string, string>): unknown =>
+  Object.fromEntries([...traits].map(([key, text]) => [key, JSON.parse(text) as unknown]));
 
 const scalar = fc.oneof(
   fc.string({ unit: 'binary' }),
@@ -118,6 +121,23 @@ describe('the fast way to read a line', () => {
     '{"age":36,"identifier":12}',
   ])('takes %s', (line) => {
     expect(agrees(line, readers[0] ?? expect.fail())).toBe(true);
+  });
+
+  it.each([
+    ['{"plan": "pro","age":36 , "score":-1.25,"zero":0,"one":1.0,"beta":true,"gamma":false,"é":"é"}', true],
+    ['{"a":1,"a":2}', true],
+    ['{}', false],
+    ['{"gone":null}', false],
+    ['{"list":[1]}', false],
+    ['{"text":"say \\"hi\\""}', false],
+    ['{"spend":1.50}', false],
+    ['{"spend":-0.0}', false],
+    ['{"spend":1234567890.123456}', false],
+  ])('leaves the traits %s as they are: %s', (traits, isUnread) => {
+    const line = `{"identifier":"ada","traits":${traits}}`;
+    const [reader = expect.fail()] = readers;
+    expect(agrees(line, reader)).toBe(true);
+    expect(reader.readFast(line, 0, line.length)?.traits instanceof UnreadTraits).toBe(isUnread);
   });
 
   it.each([
