@@ -119,6 +119,7 @@ describe('a segment that is edited while changes and the pages of a backfill are
   it('has no member of its earlier rules from the answer on that is of the new ones', async () => {
     const environment = await fixture.environment();
     const segment = new Edited(environment);
+    await applyTo(createApplier(fixture.database), environment, upsert('a', { plan: '"pro"' }));
     await segment.put(definition([condition('plan', 'EQUAL', 'pro')]));
     await buildAll(fixture.database, environment);
     const rows = ['a', 'b', 'c', 'd'].map((name) => row(environment, name, { plan: name < 'c' ? '"pro"' : '"free"' }));

@@ -45,7 +45,7 @@ describe('the configuration', () => {
       draftExpirySeconds: 600,
       atomGraceSeconds: 86_400,
       maxBuildsPerOrganisation: 4,
-      buildRangeChunks: 4,
+      buildRangeChunks: 1,
       kafkaTopics: ['rollcall.identity-changes'],
       kafkaGroup: 'rollcall',
       kafkaTls: false,
