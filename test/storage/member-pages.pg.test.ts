@@ -50,8 +50,8 @@ describe('a page of identifiers', () => {
 describe('pages of members in runs', () => {
   const runs = [range(0, 4_000), range(24_000, 28_000), range(29_990, 29_999, 3)].flat();
 
-  it('end before a gap that would make them sparse, and have every member once', async () => {
-    const set = OrdinalSet.of(runs);
+  async function readAll(ordinals: readonly number[]) {
+    const set = OrdinalSet.of(ordinals);
     const read: number[] = [];
     const sizes: number[] = [];
     const request = { set, revision: 1, after: -1, limit: set.size, includeTraits: false, signal };
@@ -59,8 +59,18 @@ describe('pages of members in runs', () => {
       read.push(...page.ordinals);
       sizes.push(page.ordinals.length);
     }
-    expect(read).toEqual(runs);
-    expect(sizes).toEqual([1_000, 3_000, 4_003]);
+    return { read, sizes };
+  }
+
+  it('end before a gap that would make them sparse, and have every member once', async () => {
+    expect(await readAll(runs)).toEqual({ read: runs, sizes: [100, 1_000, 2_900, 4_003] });
+  });
+
+  it('begin with few members, and share out the last ones, unless they are not worth it', async () => {
+    const few = runs.slice(0, 1_000);
+    expect(await readAll(few)).toEqual({ read: few, sizes: [100, 450, 450] });
+    expect((await readAll(runs.slice(0, 400))).sizes).toEqual([100, 250, 50]);
+    expect((await readAll(runs.slice(0, 100))).sizes).toEqual([100]);
   });
 
   it('are not cut where they are too short, nor where all is dense or all is sparse', () => {
