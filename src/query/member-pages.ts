@@ -45,16 +45,18 @@ export async function* readPages(
   let after = request.after;
   let left = request.limit;
   const ahead: Promise<Page>[] = [];
+  let membersAhead = 0;
   // Nothing shall delay the first page.
   let pagesAhead = 1;
   const fetchAhead = (): void => {
     while (ahead.length < pagesAhead) {
-      const share = Math.max(MIN_SHARED_MEMBERS, Math.ceil(left / (PAGES_AHEAD - ahead.length)));
+      const share = Math.max(MIN_SHARED_MEMBERS, Math.ceil((left + membersAhead) / PAGES_AHEAD));
       const ordinals = nextOrdinals(request, after, Math.min(size, left, share));
       const last = ordinals.at(-1);
       if (last === undefined) return;
       after = last;
       left -= ordinals.length;
+      membersAhead += ordinals.length;
       if (!request.includeTraits) size = Math.min(PAGE_MEMBERS, size * PAGE_GROWTH);
       const page = readPage(database, environmentId, ordinals, request);
       page.catch(() => undefined);
@@ -65,6 +67,7 @@ export async function* readPages(
     fetchAhead();
     const page = await ahead.shift();
     if (page === undefined) return;
+    membersAhead -= page.ordinals.length;
     pagesAhead = PAGES_AHEAD;
     if (page.kind === 'traits') size = pageSizeAfter(page.identities);
     fetchAhead();
