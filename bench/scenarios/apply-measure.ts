@@ -25,11 +25,14 @@ function collectGarbage(): void {
   runInNewContext('gc()');
 }
 
-/** Measures the sides in turn, in each round another one first; a round before the first warms up. */
+/** Rounds that are not measured: a service runs for longer than compiling it takes. */
+const WARM_UP_ROUNDS = 3;
+
+/** Measures the sides in turn, in each round another one first, after WARM_UP_ROUNDS. */
 export async function measureSides(sides: readonly Side[], rounds: number): Promise<Measured[]> {
   const seen = sides.map((side) => ({ side, rates: [] as number[], cpu: [] as number[], perEvent: [] as number[] }));
-  for (let round = 0; round <= rounds; round++) {
-    const first = round % seen.length;
+  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+    const first = (round + WARM_UP_ROUNDS) % seen.length;
     for (const { side, rates, cpu, perEvent } of [...seen.slice(first), ...seen.slice(0, first)]) {
       const batches = await side.prepare();
       const events = batches.reduce((sum, { rows }) => sum + rows.length, 0);
@@ -40,7 +43,7 @@ export async function measureSides(sides: readonly Side[], rounds: number): Prom
         for (const batch of batches) await side.write(batch);
       });
       const { user, system } = process.cpuUsage(before);
-      if (round === 0) continue;
+      if (round < 0) continue;
       rates.push((events / ms) * 1000);
       cpu.push((user + system) / 1e6);
       perEvent.push((user + system) / events);

@@ -24,6 +24,8 @@ const MOST_ROUNDS = 3;
 const SHARE_OF_SMALL = 1 / 4;
 const DATABASE = 'bench_load';
 const GOAL = 0.6;
+/** Of the memory, as a multiple of that of the smaller file. */
+const GOAL_MEMORY = 1.25;
 const PLAN = 'pro';
 
 type Format = 'csv' | 'ndjson';
@@ -92,7 +94,16 @@ function figuresOf(
     copy,
     { scenario: 'load', what: 'NDJSON / copy', value: ratio, unit: '', goal: `≥ ${GOAL}`, isReached: ratio >= GOAL },
     { scenario: 'load', what: 'CSV / copy', value: csv.value / copy.value, unit: '' },
+    ...memoryFigure(small, loaded.ndjson.at(-1)),
   ];
+}
+
+/** Whether memory is flat in the rows. */
+function memoryFigure({ usage: few }: Loaded, all: Loaded | undefined): Figure[] {
+  if (few === undefined || all?.usage === undefined) return [];
+  const value = all.usage.peakBytes / few.peakBytes;
+  const what = 'server peak memory, all rows / a quarter';
+  return [{ scenario: 'load', what, value, unit: '', goal: `≤ ${GOAL_MEMORY}`, isReached: value <= GOAL_MEMORY }];
 }
 
 async function loadInto(url: string, files: PeopleFiles, format: Format, rows: number): Promise<Loaded> {

@@ -22,7 +22,7 @@ import { mendQuarantine, quarantinedEnvironments } from '../storage/quarantine.j
 import { isAnyTaken, leaveTouches } from './batch-touches.js';
 import { type Group, groupByEnvironment } from './group-batch.js';
 import { prepare, type Prepared } from './prepare-batch.js';
-import { areChangesOf, type NewIdentities, prepareNew, writeNew } from './prepare-new.js';
+import { expectedOf, type NewIdentities, prepareNew, writeNew } from './prepare-new.js';
 import { prepareTogether, type Share } from './prepare-together.js';
 import { coalesce, type NumberedChange } from './working-set.js';
 import { IdentityRace } from './write-rows.js';
@@ -124,7 +124,7 @@ export class Applier {
       try {
         return await this.#applyOnce(changes, options);
       } catch (error) {
-        if (!(error instanceof IdentityRace)) throw error;
+        if (!(error instanceof IdentityRace || isTransactionConflict(error))) throw error;
       }
     }
     for (let attempt = 1; ; attempt++) {
@@ -229,8 +229,8 @@ export class Applier {
     if (isLocking) await lockWriters(tx, environment.id);
     const changes = (await options?.choose?.(tx, environment, group[1])) ?? received;
     const expected = options?.expected;
-    if (expected !== undefined && areChangesOf(expected, environment.id, changes))
-      return writeNew(tx, environment, expected, options?.onSent ?? (() => undefined));
+    const own = expected === undefined ? undefined : await expectedOf(expected, environment, changes);
+    if (own !== undefined) return writeNew(tx, environment, own, options?.onSent ?? (() => undefined));
     const reader = isLocking ? undefined : this.#database.sql;
     return prepare(tx, environment, changes, { catalog, allot, isWhole: options === undefined, reader });
   }

@@ -21,6 +21,8 @@ export interface BuildsOptions {
 const LEASE_MS = 60_000;
 /** A long one does not keep a short one waiting. */
 const CONCURRENT_BUILDS = 2;
+/** Atoms of one scan: a range of all of them is to be stored long before the lease runs out. */
+const MAX_GROUP = 16;
 /** Of the connections for transactions, what builds read by: appliers and readers need the others. */
 const READING_SHARE = 1 / 2;
 const FIRST_POSTPONEMENT_MS = 1_000;
@@ -49,19 +51,24 @@ export class Builds {
     return this.#stopping.signal.aborted;
   }
 
-  /** Begins to build atoms of one environment, but for those of which that is going on. Those on one property are built in one scan. */
+  /** Begins to build atoms of one environment, but for those of which that is going on. Those of one column are built in one scan. */
   start(environment: Environment, atoms: readonly UnleasedAtom[]): void {
     if (this.#isStopping) return;
-    const groups = new Map<string, UnleasedAtom[]>();
+    const groups: UnleasedAtom[][] = [];
+    const open = new Map<string, UnleasedAtom[]>();
     for (const atom of atoms) {
       if (this.#running.has(keyOf(atom))) continue;
       // One that failed goes by itself: the others shall not fail with it again.
       const subject = this.#failures.has(keyOf(atom)) ? keyOf(atom) : atom.subject;
-      const group = groups.get(subject);
-      if (group === undefined) groups.set(subject, [atom]);
-      else group.push(atom);
+      const group = open.get(subject);
+      if (group !== undefined && group.length < MAX_GROUP) group.push(atom);
+      else {
+        const begun = [atom];
+        groups.push(begun);
+        open.set(subject, begun);
+      }
     }
-    for (const group of groups.values()) this.#startGroup(environment, group);
+    for (const group of groups) this.#startGroup(environment, group);
   }
 
   #startGroup(environment: Environment, group: readonly UnleasedAtom[]): void {

@@ -180,7 +180,7 @@ export const OPTIONS = z.object({
     'Read capacity that each backfill from DynamoDB may use, in units a second; 0 for no limit',
   ),
   dynamodbScanSegments: option(
-    wholeNumber('number', 0, 1_000),
+    wholeNumber('number', 0, 64),
     '0',
     'Load by a parallel Scan of the whole table in so many segments, of which an environment takes its own, rather than by its index; 0 for the index',
   ),

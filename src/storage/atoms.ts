@@ -266,7 +266,7 @@ export async function releaseAtom(sql: Sql, environmentId: number, atomId: numbe
     where environment_id = ${environmentId} and id = ${atomId} and lease_owner = ${owner}`;
 }
 
-/** An atom that waits for a builder; `isOutdated` is true for one of an earlier semantics version. Atoms of equal `subject` test the same property. */
+/** An atom that waits for a builder; `isOutdated` is true for one of an earlier semantics version. Atoms of equal `subject` are of one column: they test the same trait, none against a stored list. */
 export interface UnleasedAtom {
   readonly environmentId: number;
   readonly atomId: number;
@@ -278,7 +278,8 @@ export interface UnleasedAtom {
 export async function unleasedAtoms(sql: Sql, owner: string, limit: number): Promise<UnleasedAtom[]> {
   return sql<UnleasedAtom[]>`
     select atom.environment_id as "environmentId", atom.id as "atomId", semantics < ${SEMANTICS_VERSION} as "isOutdated",
-      concat(definition ->> 'kind', ' ', definition ->> 'property') as subject
+      case when definition ->> 'kind' = 'trait' and definition ->> 'property' <> '' and definition ->> 'list' = ''
+        then concat('trait ', definition ->> 'property') else atom.id::text end as subject
     from atom join environment on environment.id = atom.environment_id and environment.deleted_at is null and environment.state <> 'off'
     where (atom.state = 'building' and semantics = ${SEMANTICS_VERSION} or semantics < ${SEMANTICS_VERSION}) and (lease_until < now() or lease_owner = ${owner})
     order by atom.environment_id, atom.id limit ${limit}`;

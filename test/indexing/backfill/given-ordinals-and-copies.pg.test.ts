@@ -55,6 +55,8 @@ async function load(rows: readonly ReturnType<typeof row>[], changes: readonly C
   return run(fixture.database, environment, await begin(fixture.database, environment), source);
 }
 
+const row0 = (name: string, id: number) => ({ name, id });
+
 describe('a backfill of an environment that is given its ordinals', () => {
   beforeEach(() => prepare('given'));
 
@@ -126,6 +128,24 @@ describe('a backfill of an environment that is given its ordinals', () => {
     expect(await states()).toEqual([[7, 'c', pro]]);
   });
 
+  it.each([
+    ['the later name of an id', [row0('zed', 7), row0('amy', 7)], [[7, 'amy']]],
+    [
+      'what became of an id before its name went to another',
+      [row0('b', 1), row0('a', 1), row0('b', 2)],
+      [
+        [1, 'a'],
+        [2, 'b'],
+      ],
+    ],
+  ])('takes %s, also on a page after one of new identities', async (_, rows, expected) => {
+    const own = rows.map(({ name, id }) => row(environment, name, {}, id));
+    const before = ['x', 'y', 'z'].map((name, at) => row(environment, name, {}, 100 + at));
+    await load([...before, ...own], [], 3);
+    const found = (await states()).filter(([id]) => id < 100).map(([id, name]) => [id, name]);
+    expect(found).toEqual(expected);
+  });
+
   it('has failed where its source has none', async () => {
     const source = { ...listedSource(environment, []), ordinalMode: 'allotted' as const };
     const ended = await run(fixture.database, environment, await begin(fixture.database, environment), source);
@@ -182,6 +202,25 @@ describe('pages of new identities', () => {
       'n6',
       'n8',
     ]);
+  });
+
+  it('are copied but for those that live changes touched, with the ordinals that were allotted for them', async () => {
+    const rows = Array.from({ length: 12 }, (_, number) => row(environment, `n${number}`, pro));
+    await load(rows, [upsert('n5', {}), upsert('n9', {})], 4);
+    const ids = (await states()).map(([id]) => id).sort((a, b) => a - b);
+    expect(ids).toHaveLength(12);
+    // Two live ones, and a gap for each where it would have been.
+    expect((ids.at(-1) ?? 0) - (ids[0] ?? 0)).toBe(13);
+    expect(await membersOf(fixture.database, environment, 'pro')).toHaveLength(10);
+  });
+
+  it('that come three times each are copied, wherever what is made ready at a time ends', async () => {
+    const names = Array.from({ length: 900 }, (_, number) => `n${number}`);
+    const again = names.slice(0, 300).flatMap((name) => [`again-${name}`, `again-${name}`, `again-${name}`]);
+    const rows = [...names, ...again].map((name) => row(environment, name, pro));
+    await load(rows, [], 900);
+    const ids = (await states()).map(([id]) => id).sort((a, b) => a - b);
+    expect([ids.length, (ids.at(-1) ?? 0) - (ids[0] ?? 0)]).toEqual([1_200, 1_199]);
   });
 
   it('of thousands are in every atom', async () => {
