@@ -46,7 +46,7 @@ export async function* readPages(
   let left = request.limit;
   const ahead: Promise<Page>[] = [];
   let membersAhead = 0;
-  // Nothing shall delay the first page.
+  // Nothing shall delay the first page: the next ones are asked for once it is on its way.
   let pagesAhead = 1;
   const fetchAhead = (): void => {
     while (ahead.length < pagesAhead) {
@@ -68,9 +68,9 @@ export async function* readPages(
     const page = await ahead.shift();
     if (page === undefined) return;
     membersAhead -= page.ordinals.length;
-    pagesAhead = PAGES_AHEAD;
     if (page.kind === 'traits') size = pageSizeAfter(page.identities);
-    fetchAhead();
+    if (pagesAhead > 1) fetchAhead();
+    pagesAhead = PAGES_AHEAD;
     yield page;
   }
 }
