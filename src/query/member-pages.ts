@@ -21,9 +21,8 @@ export interface PagesRequest {
   readonly signal: AbortSignal;
 }
 
-/** Members of one query to Postgres: few at first, so that a caller need not wait for them, then more from page to page. */
+/** Members of one query to Postgres; the first has few, so that a caller need not wait for them. */
 const FIRST_PAGE_MEMBERS = 100;
-const PAGE_GROWTH = 10;
 const PAGE_MEMBERS = 10_000;
 /** The last members are shared out to the pages ahead, unless they are not worth a query of their own. */
 const MIN_SHARED_MEMBERS = 250;
@@ -57,7 +56,7 @@ export async function* readPages(
       after = last;
       left -= ordinals.length;
       membersAhead += ordinals.length;
-      if (!request.includeTraits) size = Math.min(PAGE_MEMBERS, size * PAGE_GROWTH);
+      if (!request.includeTraits) size = PAGE_MEMBERS;
       const page = readPage(database, environmentId, ordinals, request);
       page.catch(() => undefined);
       ahead.push(page);

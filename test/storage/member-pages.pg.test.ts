@@ -63,14 +63,14 @@ describe('pages of members in runs', () => {
   }
 
   it('end before a gap that would make them sparse, and have every member once', async () => {
-    expect(await readAll(runs)).toEqual({ read: runs, sizes: [100, 1_000, 2_900, 3_452, 551] });
+    expect(await readAll(runs)).toEqual({ read: runs, sizes: [100, 3_900, 3_952, 51] });
   });
 
   it('begin with few members, and share out the last ones, unless they are not worth it', async () => {
     const few = runs.slice(0, 1_000);
     expect(await readAll(few)).toEqual({ read: few, sizes: [100, 450, 450] });
     const sparse = range(0, 30_000, 5);
-    expect(await readAll(sparse)).toEqual({ read: sparse, sizes: [100, 1_000, 2_950, 1_950] });
+    expect(await readAll(sparse)).toEqual({ read: sparse, sizes: [100, 2_950, 2_950] });
     expect((await readAll(runs.slice(0, 400))).sizes).toEqual([100, 250, 50]);
     expect((await readAll(runs.slice(0, 100))).sizes).toEqual([100]);
   });
