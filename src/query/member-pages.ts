@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { OrdinalSet } from '../core/bitmap.js';
 import { type Database, runCancellable } from '../storage/database.js';
 import { filterByIdentifier, readIdentities, type StoredIdentity } from '../storage/identities.js';
@@ -45,7 +46,7 @@ export async function* readPages(
   let left = request.limit;
   const ahead: Promise<Page>[] = [];
   let membersAhead = 0;
-  // Nothing shall delay the first page: the next ones are asked for once it is on its way.
+  // Nothing shall delay the first page: the next ones are asked for once it has left the process.
   let pagesAhead = 1;
   const fetchAhead = (): void => {
     while (ahead.length < pagesAhead) {
@@ -68,9 +69,11 @@ export async function* readPages(
     if (page === undefined) return;
     membersAhead -= page.ordinals.length;
     if (page.kind === 'traits') size = pageSizeAfter(page.identities);
-    if (pagesAhead > 1) fetchAhead();
-    pagesAhead = PAGES_AHEAD;
+    const isFirst = pagesAhead === 1;
+    if (!isFirst) fetchAhead();
     yield page;
+    if (isFirst) await setImmediate();
+    pagesAhead = PAGES_AHEAD;
   }
 }
 
