@@ -1,4 +1,5 @@
 import type { Change } from './changes.js';
+import { LazyTraits } from './lazy-traits.js';
 import { joinTraits } from './trait-text.js';
 import { UnreadTraits } from './unread-traits.js';
 
@@ -6,13 +7,14 @@ import { UnreadTraits } from './unread-traits.js';
  * The traits of an identity as changes leave them, over those that it had before: only what differs is kept, so that a change costs what it brings, not
  * what is there. Never changes; reads as a map of all the traits.
  */
-export class OverlaidTraits implements ReadonlyMap<string, string> {
+export class OverlaidTraits extends LazyTraits {
   /** The keys whose texts are not those before, in the order in which they came to differ; undefined where a key is gone. */
   readonly differences: ReadonlyMap<string, string | undefined>;
   readonly #before: ReadonlyMap<string, string>;
   #all: ReadonlyMap<string, string> | undefined;
 
   constructor(before: ReadonlyMap<string, string>, differences: ReadonlyMap<string, string | undefined> = NONE) {
+    super();
     this.#before = before;
     this.differences = differences;
   }
@@ -44,21 +46,17 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
     return changed === 0 ? this : new OverlaidTraits(this.#before, differences);
   }
 
-  get(key: string): string | undefined {
+  override get(key: string): string | undefined {
     return this.differences.get(key) ?? (this.differences.has(key) ? undefined : this.#before.get(key));
   }
 
-  has(key: string): boolean {
+  override has(key: string): boolean {
     return this.get(key) !== undefined;
-  }
-
-  get size(): number {
-    return this.#whole().size;
   }
 
   /** The text of an object with all the traits, as a jsonb column takes it. */
   get text(): string {
-    const all = this.#whole();
+    const all = this.whole();
     return all instanceof UnreadTraits ? all.text : joinTraits(all);
   }
 
@@ -71,27 +69,7 @@ export class OverlaidTraits implements ReadonlyMap<string, string> {
     return length;
   }
 
-  forEach(visit: (text: string, key: string, traits: ReadonlyMap<string, string>) => void): void {
-    this.#whole().forEach((text, key) => visit(text, key, this));
-  }
-
-  entries(): MapIterator<[string, string]> {
-    return this.#whole().entries();
-  }
-
-  keys(): MapIterator<string> {
-    return this.#whole().keys();
-  }
-
-  values(): MapIterator<string> {
-    return this.#whole().values();
-  }
-
-  [Symbol.iterator](): MapIterator<[string, string]> {
-    return this.entries();
-  }
-
-  #whole(): ReadonlyMap<string, string> {
+  protected override whole(): ReadonlyMap<string, string> {
     if (this.#all !== undefined) return this.#all;
     if (this.#before.size === 0 && isAnyAndAllSet(this.differences)) return (this.#all = this.differences);
     return (this.#all = this.differences.size === 0 ? this.#before : this.#joined());

@@ -46,7 +46,7 @@ export async function groupEvaluator(
   for (const [key, { places, tests }] of columns)
     parts.push({ places, evaluate: columnEvaluator(environment.id, key, tests) });
   return async (tx, from, until) => {
-    const sets = atoms.map(() => new OrdinalSet());
+    const sets = new Array<OrdinalSet>(atoms.length);
     for (const { places, evaluate } of parts) {
       const found = await evaluate(tx, from, until);
       for (const [at, place] of places.entries()) sets[place] = found[at] ?? new OrdinalSet();

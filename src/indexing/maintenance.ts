@@ -127,13 +127,12 @@ export class Maintenance {
   async #startBuilds(): Promise<void> {
     const waiting = await unleasedAtoms(this.#database.sql, this.#builds.owner, BUILDS_PER_LOOK);
     if (waiting.length === 0) return;
-    const environments = new Map<number, Environment>();
-    await this.#forEachEnvironment((environment) => void environments.set(environment.id, environment));
-    for (const environment of environments.values())
+    await this.#forEachEnvironment((environment) => {
       this.#builds.start(
         environment,
         waiting.filter(({ environmentId }) => environmentId === environment.id),
       );
+    });
   }
 
   async #foldEach(): Promise<void> {

@@ -30,22 +30,34 @@ export async function prepareNew(
   received: readonly NumberedChange[],
   { catalog, allot }: { readonly catalog: WriterCatalog; readonly allot: Allot },
 ): Promise<NewIdentities> {
-  const { changes } = checkIds(environment, received);
-  if (environment.ordinalMode === 'given') {
-    if (new Set(changes.map(({ change }) => change.identityId)).size < changes.length) throw new IdentityRace();
-    return prepareWith(environment, received, catalog, NO_ORDINALS);
-  }
-  const ordinals = changes.length === 0 ? NO_ORDINALS : await allotFor(missing([], changes), allot);
-  return prepareWith(environment, received, catalog, ordinals);
+  const checked = checkIds(environment, received);
+  return prepareChecked(
+    environment,
+    received,
+    checked,
+    catalog,
+    await ordinalsFor(environment, checked.changes, allot),
+  );
 }
 
-async function prepareWith(
+async function ordinalsFor(
+  environment: Environment,
+  changes: readonly NumberedChange[],
+  allot: Allot,
+): Promise<ReadonlyMap<string, number>> {
+  if (environment.ordinalMode === 'allotted')
+    return changes.length === 0 ? NO_ORDINALS : allotFor(missing([], changes), allot);
+  if (new Set(changes.map(({ change }) => change.identityId)).size < changes.length) throw new IdentityRace();
+  return NO_ORDINALS;
+}
+
+async function prepareChecked(
   environment: Environment,
   received: readonly NumberedChange[],
+  { changes, refused }: ReturnType<typeof checkIds>,
   catalog: WriterCatalog,
   ordinals: ReadonlyMap<string, number>,
 ): Promise<NewIdentities> {
-  const { changes, refused } = checkIds(environment, received);
   const ordered = inLockOrder(changes.map((change) => ({ id: 0, identifier: change.change.identifier, change })));
   const { loads: catalogLoad } = catalog;
   const flips = new FlipCollector();
@@ -81,7 +93,7 @@ export async function expectedOf(
   const known = new Set(expected.changes);
   if (!changes.every((change) => known.has(change))) return undefined;
   if (changes.length === expected.changes.length) return expected;
-  return prepareWith(environment, changes, expected.catalog, expected.ordinals);
+  return prepareChecked(environment, changes, checkIds(environment, changes), expected.catalog, expected.ordinals);
 }
 
 /** Writes them; `onSent` is called when they are on their way. Throws IdentityRace where one of them is there. */

@@ -47,9 +47,9 @@ export async function* readPages(
   const ahead: Promise<Page>[] = [];
   let membersAhead = 0;
   // Nothing shall delay the first page: the next ones are asked for once it has left the process.
-  let pagesAhead = 1;
+  let isFirst = true;
   const fetchAhead = (): void => {
-    while (ahead.length < pagesAhead) {
+    while (ahead.length < (isFirst ? 1 : PAGES_AHEAD)) {
       const share = Math.max(MIN_SHARED_MEMBERS, Math.ceil((left + membersAhead) / PAGES_AHEAD));
       const ordinals = nextOrdinals(request, after, Math.min(size, left, share));
       const last = ordinals.at(-1);
@@ -69,11 +69,10 @@ export async function* readPages(
     if (page === undefined) return;
     membersAhead -= page.ordinals.length;
     if (page.kind === 'traits') size = pageSizeAfter(page.identities);
-    const isFirst = pagesAhead === 1;
     if (!isFirst) fetchAhead();
     yield page;
     if (isFirst) await setImmediate();
-    pagesAhead = PAGES_AHEAD;
+    isFirst = false;
   }
 }
 

@@ -1,5 +1,5 @@
 import { formatTrait } from '../../core/trait-text.js';
-import { isUsualNumber } from './json-scanner.js';
+import { isUsualNumber } from './usual-object.js';
 
 /** What a CSV column's cells are read as. */
 export const COLUMN_TYPES = ['int', 'float', 'bool', 'string'] as const;

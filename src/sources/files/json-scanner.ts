@@ -1,6 +1,6 @@
 import { checkTrait, DEFAULT_TRAIT_LIMITS } from '../../core/check-trait.js';
 import { formatTrait, parseTrait } from '../../core/trait-text.js';
-import { endOfUsualObject, MAX_FAST_CHARACTERS, MAX_FAST_DIGITS } from './usual-object.js';
+import { endOfUsualObject, isUsualNumber, MAX_FAST_CHARACTERS } from './usual-object.js';
 
 /**
  * Goes over a JSON text that is probably what programs write, without building it: each value is given as its own text, in the form of `trait-text.ts` and
@@ -147,13 +147,6 @@ function endOfString(text: string, from: number): number {
 
 const UNUSUAL = /[\u0000-\u001f\\]/;
 const WORDS = ['true', 'false', 'null'];
-
-/** Whether the text is the very one that the number is kept as: an integer, or a float of so few digits that it is its own shortest form. */
-export function isUsualNumber(text: string): boolean {
-  return text.length <= MAX_FAST_DIGITS && USUAL_NUMBER.test(text) && text !== '-0' && text !== '-0.0';
-}
-
-const USUAL_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.(?:0|[0-9]*[1-9]))?$/;
 
 /** A digit, point, sign or exponent. */
 function isOfNumber(code: number): boolean {

@@ -43,15 +43,22 @@ function endOfText(text: string, from: number, most: number): number {
 function endOfUsualNumber(text: string, from: number): number {
   const whole = text.charCodeAt(from) === MINUS ? from + 1 : from;
   let at = endOfDigits(text, whole);
-  const isZero = text.charCodeAt(whole) === ZERO;
+  let isZero = text.charCodeAt(whole) === ZERO;
   if (at === whole || (isZero && at > whole + 1)) return -1;
   if (text.charCodeAt(at) === POINT) {
     const fraction = at + 1;
     at = endOfDigits(text, fraction);
-    if (at === fraction || (at > fraction + 1 && text.charCodeAt(at - 1) === ZERO)) return -1;
+    const endsInZero = text.charCodeAt(at - 1) === ZERO;
+    if (at === fraction || (endsInZero && at > fraction + 1)) return -1;
+    isZero &&= endsInZero;
   }
   if (at - from > MAX_FAST_DIGITS) return -1;
   return isZero && whole > from ? -1 : at;
+}
+
+/** Whether the text is the very one that the number is kept as: an integer, or a float of so few digits that it is its own shortest form. */
+export function isUsualNumber(text: string): boolean {
+  return endOfUsualNumber(text, 0) === text.length;
 }
 
 function endOfDigits(text: string, from: number): number {
@@ -78,7 +85,7 @@ export const MAX_FAST_NAME = Math.floor(DEFAULT_TRAIT_LIMITS.maxKeyBytes / 3);
 /** Of no more characters than this no text is too large for a trait, whatever they are. */
 export const MAX_FAST_CHARACTERS = Math.floor(DEFAULT_TRAIT_LIMITS.maxValueBytes / 3) - 2;
 /** Of no more digits than this a float is its own shortest form. */
-export const MAX_FAST_DIGITS = 15;
+const MAX_FAST_DIGITS = 15;
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
